@@ -1,0 +1,41 @@
+"""Polynomials trained step by step, next to the best that any such polynomial can do.
+
+The public names are loaded on first use (SPEC 1), so that ``import polyoptim`` imports neither torch nor NumPy.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "train": "polyoptim.training",
+    "Result": "polyoptim.result",
+    "load": "polyoptim.result",
+    "Status": "polyoptim.solution",
+    "Trace": "polyoptim.solution",
+    "PolyoptimError": "polyoptim.errors",
+    "ArgumentError": "polyoptim.errors",
+    "UnknownNameError": "polyoptim.errors",
+    "ExpressionError": "polyoptim.errors",
+    "DataError": "polyoptim.errors",
+    "ResultFileError": "polyoptim.errors",
+    "ExportError": "polyoptim.errors",
+    "MissingDependencyError": "polyoptim.errors",
+    "StatusError": "polyoptim.errors",
+}
+_MODULES = ("nn",)
+
+__all__ = ["__version__", *_PLACES, *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(importlib.import_module(_PLACES[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"polyoptim.{name}")
+    raise AttributeError(f"module 'polyoptim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

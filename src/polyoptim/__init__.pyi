@@ -1,0 +1,17 @@
+from polyoptim import nn as nn
+from polyoptim.errors import ArgumentError as ArgumentError
+from polyoptim.errors import DataError as DataError
+from polyoptim.errors import ExportError as ExportError
+from polyoptim.errors import ExpressionError as ExpressionError
+from polyoptim.errors import MissingDependencyError as MissingDependencyError
+from polyoptim.errors import PolyoptimError as PolyoptimError
+from polyoptim.errors import ResultFileError as ResultFileError
+from polyoptim.errors import StatusError as StatusError
+from polyoptim.errors import UnknownNameError as UnknownNameError
+from polyoptim.result import Result as Result
+from polyoptim.result import load as load
+from polyoptim.solution import Status as Status
+from polyoptim.solution import Trace as Trace
+from polyoptim.training import train as train
+
+__version__: str

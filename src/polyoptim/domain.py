@@ -1,0 +1,57 @@
+"""Domain: an interval and its affine map onto a window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from polyoptim.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The interval [a, b] of the user and the interval on which the basis lives.
+
+    Parameters
+    ----------
+    a, b : ends of the domain, a < b, in the units of x.
+    window : ends of the basis' own interval. None means that x is used as it is.
+
+    Notes
+    -----
+    The law: ``u = (x - center) * scale + offset``. The centre is subtracted first, because the textbook's
+    ``off + scl * x`` cancels where the domain is far from zero (Unix time stamps).
+    """
+
+    a: float
+    b: float
+    window: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.a < self.b and self.b - self.a < float("inf")):
+            raise ArgumentError(
+                f"domain must be two finite numbers a < b, got {self.a!r} and {self.b!r}. Give them in ascending order."
+            )
+
+    @property
+    def center(self) -> float:
+        """The x that is mapped to the middle of the window."""
+        return self.a / 2 + self.b / 2
+
+    @property
+    def scale(self) -> float:
+        """du/dx; 1 where x is used as it is."""
+        if self.window is None:
+            return 1.0
+        return (self.window[1] - self.window[0]) / (self.b - self.a)
+
+    @property
+    def offset(self) -> float:
+        """The middle of the window."""
+        return 0.0 if self.window is None else (self.window[0] + self.window[1]) / 2
+
+    def map(self, x: Any) -> Any:
+        """Return u for x, a number or an array of any library (float64 wanted); the same x without a window."""
+        if self.window is None:
+            return x
+        return (x - self.center) * self.scale + self.offset

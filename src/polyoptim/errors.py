@@ -1,0 +1,80 @@
+"""What is raised on purpose.
+
+PolyoptimError
+├── ArgumentError (ValueError)      a wrong argument; each sentence names the value and the way out
+│   ├── UnknownNameError            a name nobody registered; suggests the nearest
+│   └── ExpressionError             a target text; points at the place with a caret
+├── DataError (ValueError)          the samples: a bad cell, a missing column, a value that is not finite
+├── ResultFileError (ValueError)    a saved result that is damaged, changed or not ours
+├── ExportError (ValueError)        what a file of this kind cannot hold
+├── MissingDependencyError (ImportError)
+└── StatusError (RuntimeError)      under strict=True: a run that did not converge; holds the result
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class PolyoptimError(Exception):
+    """Base of all errors this package raises on purpose."""
+
+
+class ArgumentError(PolyoptimError, ValueError):
+    """One or more arguments are wrong; the message has one sentence for each."""
+
+
+class UnknownNameError(ArgumentError):
+    """A name that is not in a registry."""
+
+
+class ExpressionError(ArgumentError):
+    """The text of an expression is wrong.
+
+    Parameters
+    ----------
+    reason : what is wrong and what to do, one sentence.
+    text : the whole expression.
+    position : index into `text` of the place, or None where there is none.
+    """
+
+    def __init__(self, reason: str, text: str = "", position: int | None = None) -> None:
+        self.reason = reason
+        self.text = text
+        self.position = position
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        if self.position is None:
+            return self.reason
+        # A long text is cut to a window, so that text and caret stay on one line of a terminal.
+        start = max(0, self.position - 40)
+        shown = self.text[start : self.position + 40].replace("\n", " ").replace("\t", " ")
+        lead = "…" if start else ""
+        tail = "…" if self.position + 40 < len(self.text) else ""
+        caret = " " * (len(lead) + self.position - start) + "^"
+        return f"{self.reason}\n  {lead}{shown}{tail}\n  {caret}"
+
+
+class DataError(PolyoptimError, ValueError):
+    """The samples cannot be used as they are."""
+
+
+class ResultFileError(PolyoptimError, ValueError):
+    """A saved result is damaged, was changed, or is not one of ours."""
+
+
+class ExportError(PolyoptimError, ValueError):
+    """A result that the asked-for file cannot hold."""
+
+
+class MissingDependencyError(PolyoptimError, ImportError):
+    """A package of an optional extra is not installed."""
+
+
+class StatusError(PolyoptimError, RuntimeError):
+    """Raised under ``strict=True`` where a run ended other than converged; `result` holds what there is."""
+
+    def __init__(self, message: str, result: Any) -> None:
+        self.result = result
+        super().__init__(message)

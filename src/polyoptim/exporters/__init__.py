@@ -1,0 +1,1 @@
+"""Ways to take a result away, one file each."""

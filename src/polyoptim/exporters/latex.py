@@ -1,0 +1,17 @@
+"""LaTeX: the formula as an equation."""
+
+from __future__ import annotations
+
+from polyoptim.reports.curves import kind_of_polynomial
+from polyoptim.reports.formula import latex as formula
+from polyoptim.result import Result
+
+
+def latex(result: Result) -> str:
+    """Return an equation, with where it comes from in a comment."""
+    a, b = result.domain
+    return (
+        f"% A {kind_of_polynomial(result)} on [{a!r}, {b!r}], written by polyoptim {result.versions['polyoptim']}.\n"
+        f"% {result.formula_note}\n"
+        f"\\begin{{equation}}\n  {formula(result)}\n\\end{{equation}}\n"
+    )

@@ -1,0 +1,1 @@
+"""How to step: the optimizers and the schedules of their learning rate."""

@@ -1,0 +1,69 @@
+"""Find a class of torch by name, check its options against its signature, and make it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+from polyoptim.errors import ArgumentError
+from polyoptim.registry import match, unknown
+
+
+def members(module: ModuleType, base: type) -> dict[str, type]:
+    """Return the public concrete subclasses of `base` that stand in `module`, by name."""
+    return {
+        name: found
+        for name, found in sorted(vars(module).items())
+        if isinstance(found, type) and issubclass(found, base) and found is not base and not name.startswith("_")
+    }
+
+
+def find(kind: str, wanted: Any, known: Mapping[str, type]) -> Callable[..., Any]:
+    """Return the class of that name, in any letter case, or `wanted` itself where it is a class or a factory."""
+    if callable(wanted):
+        return wanted  # type: ignore[no-any-return]
+    if not isinstance(wanted, str):
+        raise ArgumentError(f"{kind} must be a name, a class or a factory, got {wanted!r}.")
+    return known[match(kind, wanted, known)]
+
+
+def name_of(made: Callable[..., Any]) -> str:
+    """Return what a class or factory is called in a message."""
+    return getattr(made, "__name__", repr(made))
+
+
+def own_name(wanted: Any, maker: Callable[..., Any]) -> Any:
+    """Return the name by which torch knows `maker`, or the user's own object where that was given."""
+    return name_of(maker) if isinstance(wanted, str) else wanted
+
+
+def make(kind: str, maker: Callable[..., Any], first: Any, options: Mapping[str, Any]) -> Any:
+    """Return ``maker(first, **options)``.
+
+    Raises
+    ------
+    UnknownNameError
+        For an option that the signature does not have, with the nearest.
+    ArgumentError
+        For a value that the class refuses; the sentence is torch's own.
+    """
+    accepted = inspect.signature(maker).parameters
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
+        names = [name for name in list(accepted)[1:] if name != "last_epoch"]
+        for name in options:
+            if name not in names:
+                raise unknown(f"option of {kind} {name_of(maker)!r}", name, names)
+    try:
+        return maker(first, **options)
+    except (TypeError, ValueError, RuntimeError, AssertionError, ZeroDivisionError, KeyError) as error:
+        raise refusal(kind, maker, error, options) from error
+
+
+def refusal(
+    kind: str, maker: Callable[..., Any], error: Exception, options: Mapping[str, Any] | None = None
+) -> ArgumentError:
+    """Return our error for one that torch raised."""
+    with_what = "".join(f", {name}={value!r}" for name, value in (options or {}).items())
+    return ArgumentError(f"{kind} {name_of(maker)!r} cannot be used here: {error}{with_what and ' (with ' + with_what[2:] + ')'}")

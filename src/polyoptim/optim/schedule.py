@@ -1,0 +1,82 @@
+"""The schedulers of torch.optim.lr_scheduler by name, and the user's own."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.optim import lr_scheduler
+
+from polyoptim.errors import ArgumentError
+from polyoptim.optim.members import find, make, members, own_name
+from polyoptim.targets.expression import parse
+
+
+def schedules() -> dict[str, type]:
+    """Return every scheduler class of the installed torch, by name."""
+    return members(lr_scheduler, lr_scheduler.LRScheduler)
+
+
+def find_schedule(wanted: Any) -> Callable[..., Any]:
+    """Return the scheduler class of that name, in any letter case, or the user's own class or factory."""
+    return find("schedule", wanted, schedules())
+
+
+def make_schedule(maker: Callable[..., Any], optimizer: Any, options: Mapping[str, Any]) -> Any:
+    """Return the scheduler.
+
+    Where the class takes a function of the step (``lr_lambda``), an expression in x does too. Where it takes
+    ``schedulers``, they are given as pairs (name, options).
+    """
+    ready: dict[str, Any] = {}
+    for name, value in options.items():
+        if name in ("lr_lambda", "scale_fn"):
+            ready[name] = _function_of_step(value)
+        elif name == "schedulers":
+            ready[name] = [_member(pair, optimizer) for pair in value]
+        else:
+            ready[name] = value
+    parameters = list(inspect.signature(maker).parameters)
+    if parameters and parameters[0] == "schedulers":  # ChainedScheduler takes them first, the optimizer after them
+        inner = ready.pop("schedulers", None)
+        if inner is None:
+            raise ArgumentError(f"schedule {maker.__name__!r} needs schedulers: a list of pairs (name, options).")
+        return make("schedule", maker, inner, {"optimizer": optimizer, **ready})
+    with warnings.catch_warnings():
+        # SequentialLR steps its members with an argument that torch itself has deprecated.
+        warnings.simplefilter("ignore", UserWarning)
+        return make("schedule", maker, optimizer, ready)
+
+
+def _member(pair: Any, optimizer: Any) -> Any:
+    if isinstance(pair, str):
+        pair = (pair, {})
+    if not (isinstance(pair, Sequence) and len(pair) == 2 and isinstance(pair[1], Mapping)):
+        raise ArgumentError(f"each of schedulers must be a pair (name, options), got {pair!r}.")
+    return make_schedule(find_schedule(pair[0]), optimizer, pair[1])
+
+
+def described_schedule(wanted: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return {"schedule", "schedule_options"} with the names as torch spells them."""
+    if wanted is None:
+        return {"schedule": None, "schedule_options": {}}
+    ready = dict(options)
+    if "schedulers" in ready:
+        pairs = [(pair, {}) if isinstance(pair, str) else pair for pair in ready["schedulers"]]
+        ready["schedulers"] = [list(described_schedule(*pair).values()) for pair in pairs]
+    return {"schedule": own_name(wanted, find_schedule(wanted)), "schedule_options": ready}
+
+
+def _function_of_step(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    expression = parse(value)
+    return lambda step: expression.evaluate("torch", torch.tensor(float(step), dtype=torch.float64)).item()
+
+
+def wants_loss(schedule: Any) -> bool:
+    """Tell whether ``step`` wants the loss (ReduceLROnPlateau)."""
+    return "metrics" in inspect.signature(schedule.step).parameters

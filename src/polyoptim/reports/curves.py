@@ -1,0 +1,56 @@
+"""What every picture of a result shows: the target, the polynomial, and how one became the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from polyoptim.result import Result
+from polyoptim.targets.expression import parse
+
+Array = npt.NDArray[np.float64]
+
+DEGREES = {0: "constant", 1: "line", 2: "quadratic", 3: "cubic", 4: "quartic", 5: "quintic"}
+
+
+def target_points(result: Result, count: int) -> tuple[Array, Array]:
+    """Return x and y of the target: an expression on `count` points of the domain, else the samples."""
+    if result.samples is not None:
+        order = np.argsort(result.samples.x, kind="stable")
+        return result.samples.x[order], result.samples.y[order]
+    a, b = result.domain
+    x = a + (b - a) * np.linspace(0, 1, count)
+    return x, parse(result.target["text"]).evaluate("numpy", x)
+
+
+def grid(result: Result, count: int) -> Array:
+    """Return `count` points of the domain."""
+    a, b = result.domain
+    return a + (b - a) * np.linspace(0, 1, count)
+
+
+def at_row(result: Result, coef: list[float], x: Array) -> Array:
+    """Return the polynomial with the coefficients of a row of the trace."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(result.family.evaluate(coef, result.map.map(x)))
+
+
+def optimum_curve(result: Result, x: Array) -> Array | None:
+    """Return the best such polynomial at x, or None where its coefficients are not known."""
+    if result.optimum_coef is None:
+        return None
+    return np.asarray(result.family.evaluate(result.optimum_coef, result.map.map(x)))
+
+
+def kind_of_polynomial(result: Result) -> str:
+    """Return what a person calls such a polynomial: "cubic", "polynomial of degree 8", …"""
+    if result.powers == tuple(range(result.degree + 1)):
+        return DEGREES.get(result.degree, f"polynomial of degree {result.degree}")
+    return f"polynomial with the powers {', '.join(map(str, result.powers))}"
+
+
+def y_range(*curves: Array) -> tuple[float, float]:
+    """Return a range that shows all curves, with a margin."""
+    low, high = min(float(np.nanmin(curve)) for curve in curves), max(float(np.nanmax(curve)) for curve in curves)
+    margin = 0.08 * (high - low) or 0.5 * abs(high) or 1.0
+    return low - margin, high + margin

@@ -1,0 +1,158 @@
+"""The report: aligned text, and on a terminal small plots drawn in characters."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from polyoptim.reports.canvas import Canvas
+from polyoptim.reports.curves import at_row, grid, kind_of_polynomial, optimum_curve, target_points, y_range
+from polyoptim.reports.formula import exact_line, formula_of
+from polyoptim.result import Result
+
+FRAMES = 4
+FRAME_WIDTH, FRAME_HEIGHT = 17, 7
+LOSS_WIDTH, LOSS_HEIGHT = 58, 7
+
+
+def report(result: Result, plot: bool | None = None) -> str:
+    """Return the report of a result.
+
+    Parameters
+    ----------
+    plot : whether it has the plots; None: where standard output is a terminal.
+    """
+    parts = [_title(result)]
+    if plot if plot is not None else sys.stdout.isatty():
+        plain = not _can_draw(getattr(sys.stdout, "encoding", None))
+        parts += [_film(result, plain), _loss_plot(result, plain)]
+    parts += [verdict(result), _table(result)]
+    parts += [f"Note: {note}" for note in result.notes]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def lesson(result: Result) -> str:
+    """Return the lesson's output: step and loss of each row, the result line, optimum and gap, the running time."""
+    rows = [f"{row['step']} {row['loss']!r}" for row in result.trace if row["step"] < result.trace[-1]["step"]]
+    return "\n".join(
+        [*rows, f"Result: {exact_line(result)}", verdict(result), f"Total running time: {result.seconds:.3f} s"]
+    )
+
+
+def verdict(result: Result) -> str:
+    """Return one line that puts the loss next to the optimum."""
+    kind = kind_of_polynomial(result)
+    if result.optimum is None:
+        return f"Loss: {result.loss!r}. The least loss of a {kind} is not known for this loss."
+    if result.gap is None:
+        return f"Optimum: {result.optimum!r}, zero to rounding: the target is itself a {kind}. Loss: {result.loss!r}."
+    shown = _five(result.optimum)
+    return (
+        f"Optimum: {result.optimum!r}, gap: {result.gap!r}: no {kind} can do better than {shown}; "
+        f"you are {_percent(result.gap)} above."
+    )
+
+
+def _percent(gap: float) -> str:
+    return f"{100 * gap:.3g} %" if abs(gap) < 100 else f"{gap:.3g} times"
+
+
+def _five(value: float) -> str:
+    return f"{value:.5g}"
+
+
+def _title(result: Result) -> str:
+    learns = result.target["text"] if result.target["kind"] != "arrays" else "the data"
+    return f"polyoptim {result.verb}: a {kind_of_polynomial(result)} learns {learns}"
+
+
+def _can_draw(encoding: str | None) -> bool:
+    try:
+        "·─⣿".encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _table(result: Result) -> str:
+    arguments = result.arguments
+    rows: list[tuple[str, str]] = [("formula", result.formula), ("", result.formula_note)]
+    samples = f"{arguments.get('reduction', 'sum')} over {result.count} samples"
+    rows.append(("loss", f"{result.loss:.10g}   {name(arguments.get('loss'))}, {samples}"))
+    if result.optimum is not None:
+        best = "" if result.optimum_coef is None else f", reached by {formula_of(result, result.optimum_coef)}"
+        rows.append(("optimum", f"{result.optimum:.10g}   {result.optimum_kind}{best}"))
+        rows.append(("excess", f"{result.excess:.4g}"))
+        rows.append(("gap", "none: the optimum is zero to rounding" if result.gap is None else f"{result.gap:.4g}"))
+    rows.append(("largest error", f"{result.sup_error:.4g}   {result.sup_error_kind} on the {result.count} samples"))
+    rows.append(("status", f"{result.status}: {result.message}"))
+    rate = arguments.get("lr")
+    schedule = arguments.get("schedule")
+    how = f"{name(arguments.get('optimizer'))}, lr={'its default' if rate is None else rate}"
+    how += "" if schedule is None else f", {name(schedule)}"
+    rows.append(("optimizer", how))
+    dtype = arguments.get("dtype") or "float32"
+    rows.append(("run", f"engine {result.engine}, {dtype}, seed {result.seed}, {result.seconds:.3f} s"))
+    width = max(len(label) for label, _ in rows)
+    return "\n".join(f"{label:<{width}}  {text}" for label, text in rows if text)
+
+
+def name(argument: Any) -> str:
+    """Return the name of an argument that may have been an object of the user."""
+    return str(argument["object"]) if isinstance(argument, dict) and "object" in argument else str(argument)
+
+
+def _film(result: Result, plain: bool) -> str:
+    """Return a few moments of the run side by side: the polynomial over the target."""
+    x, y = target_points(result, 4 * FRAME_WIDTH)
+    inside = grid(result, 4 * FRAME_WIDTH)
+    best = optimum_curve(result, inside)
+    shown = y_range(y, *([] if best is None else [best]))
+    rows = _moments(result)
+    blocks = []
+    for row in rows:
+        canvas = Canvas(FRAME_WIDTH, FRAME_HEIGHT, result.domain, shown, plain)
+        canvas.points(x, y)
+        canvas.curve(inside, at_row(result, row["coef"], inside))
+        blocks.append([f"step {row['step']}".ljust(FRAME_WIDTH), *canvas.lines()])
+    lines = ["  ".join(cells).rstrip() for cells in zip(*blocks, strict=True)]
+    mark = "." if plain else "·"
+    return "\n".join([f"The polynomial over the target ({mark}), at a few moments:", "", *lines])
+
+
+def _moments(result: Result) -> list[Any]:
+    """Return rows of the trace whose losses are about equally far apart on a log scale, the first and the last too."""
+    rows = [row for row in result.trace if np.isfinite(row["loss"])]
+    if len(rows) <= FRAMES:
+        return rows
+    logs = np.log(np.maximum([row["loss"] for row in rows], 1e-300))
+    wanted = np.linspace(logs[0], logs[-1], FRAMES)[1:-1]
+    places = {0, len(rows) - 1, *(int(np.argmin(np.abs(logs - level))) for level in wanted)}
+    return [rows[place] for place in sorted(places)]
+
+
+def _loss_plot(result: Result, plain: bool) -> str:
+    """Return the loss over the steps on a log scale, with the optimum as a line."""
+    steps, losses = result.trace["step"], result.trace["loss"]
+    known = np.isfinite(losses) & (losses > 0)
+    if known.sum() < 2:
+        return ""
+    logs = np.log10(losses[known])
+    floor = [] if result.gap is None or not result.optimum else [np.log10(result.optimum)]
+    low, high = min([*logs, *floor]), max([*logs, *floor])
+    margin = 0.04 * (high - low) or 1.0
+    canvas = Canvas(
+        LOSS_WIDTH, LOSS_HEIGHT, (float(steps[0]), float(steps[-1])), (low - margin, high + margin), plain
+    )
+    if floor:
+        canvas.level(floor[0])
+    canvas.curve(steps[known], logs)
+    labels = [""] * LOSS_HEIGHT
+    labels[0], labels[-1] = f"{10.0**high:.3g}", f"{10.0**low:.3g}"
+    width = max(map(len, labels))
+    drawn = [f"{label:>{width}} {line}".rstrip() for label, line in zip(labels, canvas.lines(), strict=True)]
+    axis = f"{'':>{width}} step {steps[0]}{f'step {steps[-1]}':>{LOSS_WIDTH - len(f'step {steps[0]}')}}"
+    line = " the line is the optimum" if floor else ""
+    return "\n".join([f"The loss, log scale{';' if line else ''}{line}:", "", *drawn, axis])

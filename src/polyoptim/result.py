@@ -1,0 +1,241 @@
+"""Result: everything about one polynomial, in one object that can be shown, saved, plotted and exported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from polyoptim import canonical
+from polyoptim.bases import FAMILIES
+from polyoptim.bases.family import Family
+from polyoptim.domain import Domain
+from polyoptim.errors import ArgumentError, ExportError
+from polyoptim.registry import Registry, match
+from polyoptim.result_document import from_document, to_document
+from polyoptim.solution import Status, Trace
+from polyoptim.targets.samples import Samples
+
+# Reports and exporters stand above; they are reached late, by name.
+REPORTS = Registry(
+    "report",
+    {
+        "formula": "polyoptim.reports.formula:formula",
+        "latex": "polyoptim.reports.formula:latex",
+        "text": "polyoptim.reports.text:report",
+        "html": "polyoptim.reports.html:html",
+        "figure": "polyoptim.reports.figure:figure",
+    },
+    extra={"figure": "plot"},
+)
+EXPORTERS = Registry(
+    "export",
+    {
+        "torch": "polyoptim.exporters.script:script",
+        "numpy": "polyoptim.exporters.function:function",
+        "notebook": "polyoptim.exporters.notebook:notebook",
+        "latex": "polyoptim.exporters.latex:latex",
+        "json": "polyoptim.exporters.document:document",
+    },
+)
+# What a file holds by its ending; a .py is what the verb that made the result is about.
+ENDINGS = {".ipynb": "notebook", ".json": "json", ".tex": "latex"}
+SCRIPTS = {"train": "torch"}
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One polynomial, how it was found, and how good it is.
+
+    Call it on numbers or arrays: ``result(x)`` is the polynomial at x, in float64, of the shape of x.
+
+    Parameters
+    ----------
+    verb : what made it: "train".
+    coef : dense coefficients in `basis`, lowest degree first, shape (degree + 1,).
+    basis : the family by name.
+    domain : the interval [a, b] of x.
+    window : onto which the domain is mapped; None where the basis stands on x itself.
+    powers : the powers that could appear.
+    target : what was to be predicted: "kind" (expression, callable, arrays, table) and its names.
+    loss : of `coef`, as the engine measured it; nan where it was not finite.
+    optimum, optimum_kind, optimum_coef : the least loss of any such polynomial, "exact" where it is solved, and the
+        coefficients that reach it; None where they are not known.
+    sup_error, sup_error_kind : largest abs(p(x) - y) and how it was obtained: "sampled" is on the samples.
+    trace : the recorded rows.
+    status, message : how the run ended, as one word and as one sentence.
+    steps : updates that led to `coef`.
+    seconds : wall time of the updates.
+    engine, seed : who took the steps, and the seed of its generator.
+    count : number of samples.
+    samples : the samples themselves, where the target cannot be computed again (at most 100,000 are kept).
+    arguments, method, versions : provenance: all arguments of the call, the optimizer and the schedule as they were
+        found, and the versions that ran them.
+    notes : sentences about what the user should know.
+    """
+
+    verb: str
+    coef: npt.NDArray[np.float64]
+    basis: str
+    domain: tuple[float, float]
+    window: tuple[float, float] | None
+    powers: tuple[int, ...]
+    target: Mapping[str, Any]
+    loss: float
+    optimum: float | None
+    optimum_kind: str | None
+    optimum_coef: npt.NDArray[np.float64] | None
+    excess: float | None
+    gap: float | None
+    sup_error: float
+    sup_error_kind: str
+    trace: Trace
+    status: Status
+    message: str
+    steps: int
+    seconds: float
+    engine: str
+    seed: int
+    count: int
+    samples: Samples | None
+    arguments: Mapping[str, Any]
+    method: Mapping[str, Any]
+    versions: Mapping[str, str]
+    notes: tuple[str, ...] = field(default=())
+
+    def __call__(self, x: npt.ArrayLike) -> Any:
+        """Return the polynomial at x, in float64, of the shape of x."""
+        points = np.asarray(x, dtype=np.float64)
+        return self.family.evaluate(self.coef, self.map.map(points))[()]
+
+    @property
+    def family(self) -> Family:
+        """The basis as an object."""
+        return FAMILIES[self.basis]  # type: ignore[no-any-return]
+
+    @property
+    def map(self) -> Domain:
+        """The map from x to the variable of the basis."""
+        return Domain(*self.domain, self.window)
+
+    @property
+    def degree(self) -> int:
+        """The highest power."""
+        return max(self.powers)
+
+    @cached_property
+    def _formula(self) -> tuple[str, str]:
+        return REPORTS["formula"](self)  # type: ignore[no-any-return]
+
+    @property
+    def formula(self) -> str:
+        """The polynomial as text, with the fewest digits that reproduce it; see `formula_note`."""
+        return self._formula[0]
+
+    @property
+    def formula_note(self) -> str:
+        """How closely the text reproduces the polynomial, and why it is not in plain powers where it is not."""
+        return self._formula[1]
+
+    def report(self, plot: bool | None = None) -> str:
+        """Return what a person wants to know, as aligned text.
+
+        Parameters
+        ----------
+        plot : whether small plots drawn in characters are part of it; None: where standard output is a terminal.
+        """
+        return REPORTS["text"](self, plot)  # type: ignore[no-any-return]
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
+        """Return a matplotlib figure: target and polynomial, residual, loss and coefficients over the steps.
+
+        Parameters
+        ----------
+        path : where it is saved too; the ending (.png, .svg, .pdf) says the format.
+        """
+        return REPORTS["figure"](self, path)
+
+    def _repr_html_(self) -> str:
+        return REPORTS["html"](self)  # type: ignore[no-any-return]
+
+    def _repr_latex_(self) -> str:
+        return f"${REPORTS['latex'](self)}$"
+
+    def __repr__(self) -> str:
+        return f"<Result of {self.verb}: {self.formula}; loss {self.loss:.6g}; {self.status}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as numbers, texts and lists, ready for JSON; what is not finite is None.
+
+        Leaves out the samples.
+        """
+        document = to_document(self)
+        document.pop("samples")
+        return {
+            **document,
+            "coef": self.coef.tolist(),
+            "optimum_coef": None if self.optimum_coef is None else self.optimum_coef.tolist(),
+            "formula": self.formula,
+            "formula_note": self.formula_note,
+        }
+
+    def to_bytes(self) -> bytes:
+        """Return the content of a saved result."""
+        return canonical.spell(to_document(self))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the result as JSON with a hash, atomically; `load` reads it back bit for bit."""
+        write(path, self.to_bytes())
+
+    def export(self, path: str | os.PathLike[str], to: str | None = None) -> None:
+        """Write the result in another form, atomically.
+
+        Parameters
+        ----------
+        path : the file.
+        to : "torch" (a standalone program), "numpy" (a function), "notebook", "latex" or "json"; by default what the
+            ending stands for: .py (the program), .ipynb, .tex, .json.
+
+        Raises
+        ------
+        ExportError
+            For an ending or a result that the form cannot hold.
+        """
+        kind = match("export", to, EXPORTERS) if to is not None else export_kind(path, self.verb)
+        write(path, EXPORTERS[kind](self).encode("utf-8"))
+
+
+def load(path: str | os.PathLike[str]) -> Result:
+    """Return a saved result.
+
+    Raises
+    ------
+    ResultFileError
+        Where the file is damaged, was changed by as little as one byte, or is not a saved result.
+    """
+    return Result(**from_document(canonical.read_file(path), str(path)))
+
+
+def export_kind(path: str | os.PathLike[str], verb: str) -> str:
+    """Return the exporter that the ending of `path` stands for."""
+    ending = Path(path).suffix.lower()
+    known = {**ENDINGS, ".py": SCRIPTS[verb]}
+    if ending not in known:
+        raise ExportError(f"{str(path)!r}: no export has the ending {ending!r}. Use {', '.join(sorted(known))}.")
+    return known[ending]
+
+
+def write(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file atomically; what the system refuses is an ArgumentError."""
+    try:
+        canonical.write_atomically(path, content)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ArgumentError(f"{os.fspath(path)} cannot be written: {reason}. Choose another place.") from error
+

@@ -1,0 +1,244 @@
+"""A result as a document for JSON, and back, with every field checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from polyoptim.arguments import LARGEST_DEGREE
+from polyoptim.bases import FAMILIES
+from polyoptim.errors import ResultFileError
+from polyoptim.solution import Row, Status, Trace
+from polyoptim.targets.samples import Samples
+
+FORMAT = "polyoptim result"
+VERSION = 1
+VERBS = ("train",)
+
+Check = Callable[[Any], Any]
+
+
+def to_document(result: Any) -> dict[str, Any]:
+    """Return the fields of a result as JSON knows them: coefficients as hex floats, null for what is not finite."""
+    plain = {name: getattr(result, name) for name in FIELDS}
+    samples = result.samples
+    return {
+        **plain,
+        "format": FORMAT,
+        "version": VERSION,
+        "coef": [value.hex() for value in result.coef.tolist()],
+        "optimum_coef": None if result.optimum_coef is None else [value.hex() for value in result.optimum_coef.tolist()],
+        "domain": list(result.domain),
+        "window": None if result.window is None else list(result.window),
+        "powers": list(result.powers),
+        "loss": _finite(result.loss),
+        "excess": _finite(result.excess),
+        "gap": _finite(result.gap),
+        "sup_error": _finite(result.sup_error),
+        "status": str(result.status),
+        "trace": [{name: _finite(value) for name, value in row.items()} for row in result.trace],
+        "samples": None
+        if samples is None
+        else {
+            "x": samples.x.tolist(),
+            "y": samples.y.tolist(),
+            "weight": None if samples.weight is None else samples.weight.tolist(),
+        },
+        "arguments": dict(result.arguments),
+        "method": dict(result.method),
+        "versions": dict(result.versions),
+        "target": dict(result.target),
+        "notes": list(result.notes),
+    }
+
+
+def from_document(document: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the fields of a result.
+
+    Raises
+    ------
+    ResultFileError
+        Names the first field that is missing, of the wrong type, or at odds with another.
+    """
+    if document.get("format") != FORMAT:
+        raise ResultFileError(f"{where} is not a saved result: its format is {document.get('format')!r}.")
+    if document.get("version") != VERSION:
+        raise ResultFileError(
+            f"{where} has version {document.get('version')!r}, this polyoptim reads version {VERSION}. Update polyoptim."
+        )
+    names = set(document) - {"format", "version", "sha256"}
+    if names != set(FIELDS):
+        wrong = sorted(names ^ set(FIELDS))
+        raise ResultFileError(f"{where} is not a saved result: {', '.join(wrong)} missing or unknown.")
+    found = {}
+    for name, check in FIELDS.items():
+        try:
+            found[name] = check(document[name])
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            raise ResultFileError(f"{where} is not a saved result: {name}: {error}") from None
+    _agree(found, where)
+    return found
+
+
+def _agree(found: Mapping[str, Any], where: str) -> None:
+    size = max(found["powers"]) + 1
+    coefs = [found["coef"], *(row["coef"] for row in found["trace"])]
+    if found["optimum_coef"] is not None:
+        coefs.append(found["optimum_coef"])
+    if any(len(coef) != size for coef in coefs):
+        raise ResultFileError(f"{where} is not a saved result: the coefficients do not fit the powers.")
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _need(holds: bool, what: str) -> None:
+    if not holds:
+        raise ValueError(f"expected {what}.")
+
+
+def _text(value: Any) -> str:
+    _need(isinstance(value, str), "text")
+    return str(value)
+
+
+def _number(value: Any) -> float:
+    _need(isinstance(value, (int, float)) and not isinstance(value, bool), "a number")
+    return float(value)
+
+
+def _integer(value: Any) -> int:
+    _need(isinstance(value, int) and not isinstance(value, bool) and value >= 0, "an integer >= 0")
+    return int(value)
+
+
+def _power(value: Any) -> int:
+    _need(_integer(value) <= LARGEST_DEGREE, f"a power of at most {LARGEST_DEGREE}")
+    return int(value)
+
+
+def _hex(value: Any) -> float:
+    _need(isinstance(value, str) and len(value) < 40, "a float in hex")
+    number = float.fromhex(value)
+    _need(math.isfinite(number) and number.hex() == value, "a finite float in hex")
+    return number
+
+
+def _or_none(check: Check) -> Check:
+    return lambda value: None if value is None else check(value)
+
+
+def _or_nan(value: Any) -> float:
+    return math.nan if value is None else _number(value)
+
+
+def _list(check: Check) -> Check:
+    def whole(value: Any) -> list[Any]:
+        _need(isinstance(value, list), "a list")
+        return [check(item) for item in value]
+
+    return whole
+
+
+def _array(check: Check) -> Check:
+    return lambda value: np.array(_list(check)(value), dtype=np.float64)
+
+
+def _mapping(check: Check) -> Check:
+    def whole(value: Any) -> dict[str, Any]:
+        _need(isinstance(value, dict), "a mapping")
+        return {key: check(item) for key, item in value.items()}
+
+    return whole
+
+
+def _interval(value: Any) -> tuple[float, float]:
+    ends = _list(_number)(value)
+    _need(len(ends) == 2 and ends[0] < ends[1] and math.isfinite(ends[1] - ends[0]), "two numbers a < b")
+    return ends[0], ends[1]
+
+
+def _powers(value: Any) -> tuple[int, ...]:
+    powers = tuple(_list(_power)(value))
+    _need(bool(powers) and sorted(set(powers)) == list(powers), "ascending powers")
+    return powers
+
+
+def _basis(value: Any) -> str:
+    _need(value in list(FAMILIES), "a basis")
+    return str(value)
+
+
+def _row(value: Any) -> Row:
+    _need(isinstance(value, dict) and set(value) == set(_ROW), "a row of the trace")
+    return {name: check(value[name]) for name, check in _ROW.items()}  # type: ignore[return-value]
+
+
+def _samples(value: Any) -> Samples:
+    _need(isinstance(value, dict) and set(value) == {"x", "y", "weight"}, "x, y and weight")
+    samples = Samples(*(_or_none(_array(_number))(value[name]) for name in ("x", "y", "weight")))
+    _need(samples.x is not None and samples.y is not None and len(samples.x) == len(samples.y) > 0, "x and y")
+    _need(samples.weight is None or len(samples.weight) == len(samples.x), "a weight for each sample")
+    return samples
+
+
+def _target(value: Any) -> dict[str, Any]:
+    target = _mapping(_text)(value)
+    _need(target.get("kind") in ("expression", "callable", "arrays", "table"), "a kind of target")
+    _need("text" in target, "the text of the target")
+    return target
+
+
+def _verb(value: Any) -> str:
+    _need(value in VERBS, f"one of {', '.join(VERBS)}")
+    return str(value)
+
+
+def _anything(value: Any) -> Any:
+    return value
+
+
+_ROW: dict[str, Check] = {
+    "step": _integer,
+    "loss": _or_nan,
+    "excess": _or_none(_number),
+    "gap": _or_none(_number),
+    "lr": _or_nan,
+    "gradient_norm": _or_nan,
+    "coef": _list(_or_nan),
+}
+
+FIELDS: dict[str, Check] = {
+    "verb": _verb,
+    "coef": _array(_hex),
+    "basis": _basis,
+    "domain": _interval,
+    "window": _or_none(_interval),
+    "powers": _powers,
+    "target": _target,
+    "loss": _or_nan,
+    "optimum": _or_none(_number),
+    "optimum_kind": _or_none(_text),
+    "optimum_coef": _or_none(_array(_hex)),
+    "excess": _or_none(_number),
+    "gap": _or_none(_number),
+    "sup_error": _or_nan,
+    "sup_error_kind": _text,
+    "trace": lambda value: Trace(_list(_row)(value)),
+    "status": Status,
+    "message": _text,
+    "steps": _integer,
+    "seconds": _number,
+    "engine": _text,
+    "seed": _integer,
+    "count": _integer,
+    "samples": _or_none(_samples),
+    "arguments": _mapping(_anything),
+    "method": _mapping(_anything),
+    "versions": _mapping(_text),
+    "notes": lambda value: tuple(_list(_text)(value)),
+}

@@ -1,0 +1,1 @@
+"""At once: solvers that find the coefficients without taking steps."""

@@ -1,0 +1,129 @@
+"""Samples: the points of a problem, exactly as an engine sees them, and the checks they pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from polyoptim.errors import DataError
+from polyoptim.registry import Registry
+
+# Sampling a function wants the arithmetic of the engine that will train on it (torch's sin is not NumPy's).
+SAMPLERS = Registry("sampler", {"torch": "polyoptim.targets.torch_sampling"})
+
+LARGEST_EXACT_INTEGER = 2**53
+
+
+@dataclass(frozen=True)
+class Samples:
+    """x, y and weight, each of shape (n,), held as float64.
+
+    The values are those of the engine's dtype (float32, say), which float64 holds exactly, so that an optimum solved
+    in float64 is the optimum of what the engine was given.
+    """
+
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float64]
+    weight: npt.NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def column(values: Any, name: str) -> npt.NDArray[np.float64]:
+    """Return `values` as a float64 array of shape (n,).
+
+    Takes lists, NumPy arrays, torch tensors, pandas, polars and pyarrow columns, and whatever else has ``__array__``.
+
+    Raises
+    ------
+    DataError
+        Where it is not one-dimensional, empty, not real numbers, or not finite; names the first bad place.
+    """
+    if hasattr(values, "detach"):  # a torch tensor; NumPy refuses those that need a gradient or live on a GPU
+        values = values.detach().cpu()
+        if values.is_floating_point():
+            values = values.double()
+        values = values.numpy()
+    try:
+        array = np.ma.asarray(values) if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{name} is not a list of numbers: {error}. Give one number for each sample.") from None
+    if array.ndim != 1:
+        raise DataError(f"{name} must have one dimension, got shape {array.shape}. Pass one column.")
+    if len(array) == 0:
+        raise DataError(f"{name} is empty. Give at least one sample.")
+    if isinstance(array, np.ma.MaskedArray):
+        if np.ma.getmaskarray(array).any():
+            place = int(np.argmax(np.ma.getmaskarray(array)))
+            raise DataError(f"{name}[{place}] is masked. Drop the masked rows first.")
+        array = array.data
+    array = _as_float64(array, name)
+    bad = ~np.isfinite(array)
+    if bad.any():
+        place = int(np.argmax(bad))
+        raise DataError(f"{name}[{place}] is {array[place]}, not a finite number. Drop or repair that row.")
+    return np.ascontiguousarray(array)
+
+
+def _as_float64(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.float64]:
+    kind = array.dtype.kind
+    if kind in "iu":
+        large = (array > LARGEST_EXACT_INTEGER) | (array < -LARGEST_EXACT_INTEGER)
+        if large.any() and (array[large].astype(np.float64).astype(object) != array[large].astype(object)).any():
+            place = int(np.argmax(large))
+            raise DataError(
+                f"{name}[{place}] is {array[place]}, an integer that float64 cannot hold. Subtract an offset first."
+            )
+        return array.astype(np.float64)
+    if kind == "f":
+        return array.astype(np.float64)
+    if kind == "O":
+        for place, cell in enumerate(array):
+            if isinstance(cell, (bool, str, complex)) or cell is None or not _is_real(cell):
+                raise DataError(f"{name}[{place}] is {cell!r}, not a number. Drop or repair that row.")
+        return array.astype(np.float64)
+    what = {"c": "complex numbers", "b": "truth values", "U": "text", "S": "text", "M": "dates", "m": "durations"}
+    raise DataError(f"{name} holds {what.get(kind, array.dtype)}, not real numbers. Convert it first.")
+
+
+def _is_real(cell: Any) -> bool:
+    try:
+        float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def check_lengths(**columns: npt.NDArray[np.float64] | None) -> None:
+    """Raise DataError unless all columns that are given have the same length."""
+    lengths = {name: len(values) for name, values in columns.items() if values is not None}
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise DataError(f"the columns must have the same length, but {said}.")
+
+
+def check_weight(weight: npt.NDArray[np.float64] | None) -> None:
+    """Raise DataError for a negative weight, and where all are zero."""
+    if weight is None:
+        return
+    if (weight < 0).any():
+        place = int(np.argmax(weight < 0))
+        raise DataError(f"weight[{place}] is {weight[place]}, but a weight must be >= 0.")
+    if not weight.any():
+        raise DataError("all weights are zero, so nothing would be fitted. Give at least one weight > 0.")
+
+
+def check_finite(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], target: str) -> None:
+    """Raise DataError naming the first x at which the target is not finite."""
+    bad = ~np.isfinite(y)
+    if bad.any():
+        place = int(np.argmax(bad))
+        value = {True: "not a number"}.get(bool(np.isnan(y[place])), "infinite")
+        raise DataError(
+            f"{target} is {value} at x = {float(x[place])!r}. "
+            "Choose a domain on which it is finite everywhere, or another target."
+        )

@@ -1,0 +1,410 @@
+"""train(): a polynomial by an optimizer, step by step."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from polyoptim import __version__
+from polyoptim.arguments import check_powers, resolve_domain
+from polyoptim.bases import FAMILIES
+from polyoptim.bases.family import Family
+from polyoptim.certificate import largest_stable_rate
+from polyoptim.domain import Domain
+from polyoptim.engines import ENGINES
+from polyoptim.engines.plan import Callback, Plan
+from polyoptim.errors import ArgumentError, DataError, StatusError
+from polyoptim.losses import Loss, find_loss
+from polyoptim.problem import Problem
+from polyoptim.registry import match
+from polyoptim.result import Result
+from polyoptim.solution import Optimum, Solution, Status
+from polyoptim.solvers.least_squares import least_squares
+from polyoptim.targets.expression import Expression, integer, number, parse
+from polyoptim.targets.samples import SAMPLERS, Samples, check_finite, check_lengths, check_weight, column
+from polyoptim.targets.table import is_file, is_table, read
+
+DEFAULT_DOMAIN = ("-pi", "pi")
+# Spacing of each dtype at 1.
+EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+LARGEST_KEPT = 100_000
+FEWEST_SAMPLES = 1
+MOST_SAMPLES = 10**8
+LARGEST_SEED = 2**64 - 1
+
+
+def train(
+    target: Any,
+    y: Any = None,
+    *,
+    x: Any = None,
+    weight: Any = None,
+    domain: Any = DEFAULT_DOMAIN,
+    samples: Any = 2000,
+    degree: Any = 3,
+    powers: Sequence[int] | None = None,
+    basis: str = "power",
+    mapped: bool | None = None,
+    loss: Any = "squared",
+    loss_options: Mapping[str, Any] | None = None,
+    reduction: str = "sum",
+    optimizer: Any = "RMSprop",
+    lr: Any = 1e-3,
+    optimizer_options: Mapping[str, Any] | None = None,
+    schedule: Any = None,
+    schedule_options: Mapping[str, Any] | None = None,
+    steps: Any = 2000,
+    batch_size: Any = None,
+    every: Any = 100,
+    tol_loss: Any = None,
+    tol_gradient: Any = None,
+    seed: Any = None,
+    dtype: str | None = None,
+    device: str = "cpu",
+    engine: str = "torch",
+    strict: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> Result:
+    """Train a polynomial step by step, and put it next to the best that any such polynomial can do.
+
+    The defaults are the reference run: a cubic learns sin(x) on 2000 points of [-π, π] from torch's default start, by
+    2000 updates of RMSprop on the sum of squares, in float32. With the same seed every float is that of a plain
+    PyTorch program. Numbers may be given as text: ``lr="2**-10"``, ``domain=("-pi/2", "pi/2")``.
+
+    Parameters
+    ----------
+    target : an expression in x (``"sin(x)"``), a vectorised function, the values of x (then `y` holds those of y), a
+        CSV file with a header, or a data frame (then `x`, `y`, `weight` name columns).
+    y, x, weight : see `target`; a weight multiplies the loss of its sample.
+    domain : the interval (a, b) on which a function is sampled and which is mapped. For data the range of x, unless
+        another than the default is given.
+    samples : points of a function, at ``torch.linspace(a, b, samples)``.
+    degree, powers : the highest power, or the list of powers that may appear; without a 0 there is no constant.
+    basis : "power", "chebyshev", "legendre", "hermite" or "laguerre".
+    mapped : whether the domain is mapped onto the window of the basis. None: all but "power".
+    loss, loss_options : "squared", "absolute", "huber" (delta), "smooth_l1" (beta), "logcosh", "pnorm" (p), or a
+        torch.nn.Module of one's own, called with (prediction, y).
+    reduction : "sum" or "mean".
+    optimizer, lr, optimizer_options : a class of torch.optim by name in any letter case, or one's own class or
+        factory, with torch's names and defaults; ``lr=None`` takes the optimizer's own default.
+    schedule, schedule_options : a class of torch.optim.lr_scheduler, likewise; stepped after each update.
+    steps, batch_size : updates, and samples that an update sees (None: all of them).
+    every : a row of the trace is recorded each time so many updates have gone by.
+    tol_loss : stop as converged where the loss changed by at most this share of itself in 10 updates running
+        (with `batch_size`: in 10 recorded rows running).
+    tol_gradient : stop as converged where the norm of the gradient is at most this.
+    seed : of the run's own generator, 0 <= seed < 2**64; None draws one and records it.
+    dtype : "float32" (the default), "float64", "float16" or "bfloat16".
+    device : "cpu", "cuda", …
+    engine : "torch": torch.nn and torch.optim themselves.
+    strict : raise StatusError where the run does not converge.
+    callbacks : functions of a recorded row; one that returns True, or raises StopIteration, stops the run.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ArgumentError
+        With a sentence for each wrong argument.
+    DataError
+        For a target that is not finite on the samples, a bad cell, columns that do not fit.
+    StatusError
+        Under ``strict=True``.
+
+    Examples
+    --------
+    >>> result = train("sin(x)", seed=0, steps=100)
+    >>> result.status, len(result.coef), round(result.optimum, 4)
+    (<Status.STEPS_DONE: 'steps_done'>, 4, 8.8172)
+    """
+    arguments = {name: value for name, value in locals().items() if name not in ("callbacks", "target", "y", "x", "weight")}
+    check = _Arguments()
+    plan = {
+        "lr": check(lambda: None if lr is None else _positive(lr, "lr", zero=True)),
+        "optimizer": optimizer,
+        "optimizer_options": check(lambda: _options(optimizer_options, "optimizer_options")),
+        "schedule": schedule,
+        "schedule_options": check(lambda: _options(schedule_options, "schedule_options")),
+        "steps": check(lambda: integer(steps, "steps", minimum=0)),
+        "batch_size": check(lambda: None if batch_size is None else integer(batch_size, "batch_size", minimum=1)),
+        "every": check(lambda: integer(every, "every", minimum=1)),
+        "tol_loss": check(lambda: None if tol_loss is None else _positive(tol_loss, "tol_loss", zero=True)),
+        "tol_gradient": check(lambda: None if tol_gradient is None else _positive(tol_gradient, "tol_gradient", zero=True)),
+        "seed": check(lambda: _seed(seed)),
+        "dtype": check(lambda: "float32" if dtype is None else match("dtype", dtype, EPS)),
+        "device": str(device),
+        "callbacks": check(lambda: _callbacks(callbacks)),
+    }
+    family: Family = check(lambda: FAMILIES[basis])
+    chosen = check(lambda: check_powers(degree, powers))
+    data_domain = domain == DEFAULT_DOMAIN if isinstance(domain, (tuple, list)) else False
+    interval = check(lambda: resolve_domain(domain, None))
+    count = check(lambda: _samples_count(samples))
+    loss_used, loss_values = check(lambda: _loss(loss, loss_options)) or (None, None)
+    reduced = check(lambda: match("reduction", reduction, ("sum", "mean")))
+    run = check(lambda: ENGINES[engine])
+    what = check(lambda: _Target(target, y, x, weight))
+    check.done()
+
+    points = what.points(interval, count, plan["dtype"])
+    if what.is_data and data_domain:
+        interval = _range(points)
+    window = family.window if (family.mapped if mapped is None else mapped) else None
+    problem = Problem(
+        points, family, Domain(interval.a, interval.b, window), chosen, loss_used, loss_values, reduced
+    )
+    optimum = least_squares(problem, EPS[plan["dtype"]]) if problem.is_squared else Optimum()
+    solution: Solution = run(problem, Plan(**plan, optimum=optimum))
+    result = _result(problem, what, solution, optimum, plan, {**arguments, "seed": plan["seed"]}, engine)
+    if strict and result.status is not Status.CONVERGED:
+        hint = "" if tol_loss is not None or tol_gradient is not None else " Give tol_loss or tol_gradient."
+        raise StatusError(f"Not converged: {result.message}{hint}", result)
+    return result
+
+
+class _Arguments:
+    """Collects the sentences of all wrong arguments, so that the user sees them at once."""
+
+    def __init__(self) -> None:
+        self.wrong: list[ArgumentError | DataError] = []
+
+    def __call__(self, checked: Callable[[], Any]) -> Any:
+        try:
+            return checked()
+        except (ArgumentError, DataError) as error:
+            self.wrong.append(error)
+            return None
+
+    def done(self) -> None:
+        if len(self.wrong) == 1:
+            raise self.wrong[0]
+        if self.wrong:
+            raise ArgumentError("\n".join(str(error) for error in self.wrong))
+
+
+class _Target:
+    """What is to be predicted, recognised but not yet sampled."""
+
+    def __init__(self, target: Any, y: Any, x: Any, weight: Any) -> None:
+        self.expression: Expression | None = None
+        self.function: Callable[[Any], Any] | None = None
+        self.data: tuple[Any, Any, Any] | None = None
+        if is_file(target) or is_table(target):
+            found = read(target, {"x": x, "y": y, "weight": weight})
+            self.data = (found["x"], found["y"], found["weight"])
+            names = {name: value for name, value in (("x", x), ("y", y), ("weight", weight)) if value is not None}
+            text = str(target) if is_file(target) else "a table"
+            self.about = {"kind": "table", "text": text, **names}
+        elif isinstance(target, str) or (callable(target) and not hasattr(target, "__array__")):
+            given = [name for name, value in (("x", x), ("y", y), ("weight", weight)) if value is not None]
+            if given:
+                raise ArgumentError(
+                    f"{' and '.join(given)} cannot be given with a function as the target; they belong to arrays or tables."
+                )
+            if isinstance(target, str):
+                self.expression = parse(target)
+                self.about = {"kind": "expression", "text": target}
+            else:
+                self.function = target
+                self.about = {"kind": "callable", "text": getattr(target, "__name__", type(target).__name__)}
+        else:
+            if x is not None:
+                raise ArgumentError("x names a column of a table; with arrays write train(x, y).")
+            if y is None:
+                raise ArgumentError(
+                    "the target is neither an expression, a function, a file nor a table. For arrays give x and y: train(x, y)."
+                )
+            self.data = (column(target, "x"), column(y, "y"), None if weight is None else column(weight, "weight"))
+            self.about = {"kind": "arrays", "text": "arrays"}
+
+    @property
+    def is_data(self) -> bool:
+        return self.data is not None
+
+    def points(self, domain: Domain, count: int, dtype: str) -> Samples:
+        """Return the samples as the engine will see them."""
+        sampler = SAMPLERS["torch"]
+        if self.data is None:
+            what = f"the target {self.about['text']!r}"
+            x, y = sampler.sample(self.expression or self.function, domain.a, domain.b, count, dtype, what)
+            check_finite(x, y, what)
+            return Samples(x, y)
+        check_lengths(x=self.data[0], y=self.data[1], weight=self.data[2])
+        check_weight(self.data[2])
+        rounded = [None if values is None else sampler.round_to(values, dtype) for values in self.data]
+        for name, before, after in zip(("x", "y", "weight"), self.data, rounded, strict=True):
+            if after is not None and not np.isfinite(after).all():
+                place = int(np.argmax(~np.isfinite(after)))
+                raise DataError(f"{name}[{place}] is {before[place]}, beyond the range of {dtype}. Use dtype='float64'.")
+        check_weight(rounded[2])
+        return Samples(rounded[0], rounded[1], rounded[2])
+
+    def notes(self, points: Samples, dtype: str) -> list[str]:
+        """Return what rounding the data to the dtype has lost."""
+        if self.data is None:
+            return []
+        before, after = len(np.unique(self.data[0])), len(np.unique(points.x))
+        if after == before:
+            return []
+        return [
+            f"{dtype} cannot tell all values of x apart: {before} different ones became {after}. Use dtype='float64'."
+        ]
+
+
+def _result(
+    problem: Problem,
+    what: _Target,
+    solution: Solution,
+    optimum: Optimum,
+    plan: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    engine: str,
+) -> Result:
+    points, domain = problem.samples, problem.domain
+    with np.errstate(over="ignore", invalid="ignore"):
+        residual = problem.family.evaluate(solution.coef, domain.map(points.x)) - points.y
+    message = solution.message
+    if solution.status is Status.DIVERGED and problem.is_squared:
+        message += _advice(problem, plan["lr"])
+    notes = what.notes(points, plan["dtype"])
+    samples = None if what.expression else points
+    if samples is not None and len(samples) > LARGEST_KEPT:
+        notes.append(f"Of the {len(points)} samples {LARGEST_KEPT}, evenly spread, are kept in the result.")
+        samples = _thinned(samples)
+    return Result(
+        verb="train",
+        coef=solution.coef,
+        basis=problem.family.name,
+        domain=(domain.a, domain.b),
+        window=domain.window,
+        powers=problem.powers,
+        target=what.about,
+        loss=solution.loss,
+        optimum=optimum.value,
+        optimum_kind=optimum.kind,
+        optimum_coef=optimum.coef,
+        excess=optimum.excess(solution.loss),
+        gap=optimum.gap(solution.loss),
+        sup_error=float(np.abs(residual).max()),
+        sup_error_kind="sampled",
+        trace=solution.trace,
+        status=solution.status,
+        message=message,
+        steps=solution.steps,
+        seconds=solution.seconds,
+        engine=match("engine", engine, ENGINES),
+        seed=plan["seed"],
+        count=len(points),
+        samples=samples,
+        arguments={name: _plain(value) for name, value in arguments.items()},
+        method=_plain(solution.method),
+        versions={"polyoptim": __version__, "numpy": np.__version__, **solution.versions},
+        notes=tuple(notes),
+    )
+
+
+def _advice(problem: Problem, lr: float | None) -> str:
+    rate = largest_stable_rate(problem)
+    if rate is None:
+        return ""
+    a, b = problem.domain.a, problem.domain.b
+    relation = "" if lr is None else f" (lr is {lr:.3g})"
+    use = f"lr={_round_down(rate):.1g}, optimizer='Adam'"
+    if problem.family.name == "power":
+        use += " or basis='chebyshev'"
+    return (
+        f" The largest stable rate of plain SGD is 2/λmax = {rate:.4g} for the {problem.family.name} basis of degree "
+        f"{problem.degree} on [{a:.6g}, {b:.6g}]{relation}. Use {use}."
+    )
+
+
+def _round_down(rate: float) -> float:
+    unit = 10.0 ** math.floor(math.log10(rate))
+    return math.floor(rate / unit) * unit
+
+
+def _thinned(samples: Samples) -> Samples:
+    order = np.argsort(samples.x, kind="stable")
+    places = np.sort(order[np.linspace(0, len(order) - 1, LARGEST_KEPT).astype(np.int64)])
+    weight = None if samples.weight is None else samples.weight[places]
+    return Samples(samples.x[places], samples.y[places], weight)
+
+
+def _plain(value: Any) -> Any:
+    """Return an argument as JSON knows it; an object that JSON does not know becomes {"object": its name}."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"object": repr(value)}
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        return [_plain(item) for item in value]
+    return {"object": getattr(value, "__qualname__", type(value).__qualname__)}
+
+
+def _range(points: Samples) -> Domain:
+    low, high = float(points.x.min()), float(points.x.max())
+    if low == high:
+        raise DataError(f"all values of x are {low!r}, which gives no interval. Give a domain, or more samples.")
+    return Domain(low, high)
+
+
+def _samples_count(value: Any) -> int:
+    count = integer(value, "samples", minimum=FEWEST_SAMPLES)
+    if count > MOST_SAMPLES:
+        raise ArgumentError(f"samples must be at most {MOST_SAMPLES}, got {count}.")
+    return count
+
+
+def _positive(value: Any, name: str, zero: bool = False) -> float:
+    found = number(value, name)
+    if found < 0 or (found == 0 and not zero):
+        raise ArgumentError(f"{name} must be a number {'>=' if zero else '>'} 0, got {found!r}.")
+    return found
+
+
+def _seed(seed: Any) -> int:
+    if seed is None:
+        return random.SystemRandom().getrandbits(32)
+    found = integer(seed, "seed", minimum=0)
+    if found > LARGEST_SEED:
+        raise ArgumentError(f"seed must be below 2**64, got {found}.")
+    return found
+
+
+def _options(options: Any, name: str) -> dict[str, Any]:
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise ArgumentError(f"{name} must map names to values, got {options!r}.")
+    return dict(options)
+
+
+def _callbacks(callbacks: Any) -> tuple[Callback, ...]:
+    found = (callbacks,) if callable(callbacks) else tuple(callbacks)
+    for callback in found:
+        if not callable(callback):
+            raise ArgumentError(f"each of callbacks must be a function of a row, got {callback!r}.")
+    return found
+
+
+def _loss(loss: Any, options: Any) -> tuple[Loss | Any, dict[str, Any]]:
+    given = _options(options, "loss_options")
+    if isinstance(loss, str):
+        found = find_loss(loss)
+        return found, found.check({name: number(value, name) for name, value in given.items()})
+    if not callable(loss):
+        raise ArgumentError(f"loss must be a name or a torch.nn.Module, got {loss!r}.")
+    if given and not isinstance(loss, type):
+        raise ArgumentError("loss_options belong to a loss by name or a class; this loss is made already.")
+    return loss, given
+
