@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,11 @@ from polyoptim.optim.optimizer import find_optimizer, make_optimizer, needs_clos
 from polyoptim.optim.schedule import described_schedule, find_schedule, make_schedule, wants_loss
 from polyoptim.problem import Problem
 from polyoptim.solution import Row, Solution, Status, Trace
+from polyoptim.targets.expression import parse
 
 DIVERGED_RATIO = 1e6  # a loss this many times its start counts as diverged
+# Options of torch's schedulers that are functions of the step.
+STEP_FUNCTIONS = ("lr_lambda", "scale_fn")
 CALM_UPDATES = 10  # one small change of the loss may be a turning point; so many in a row are not
 
 
@@ -75,7 +78,7 @@ class _Run:
         self.scheduler = (
             None
             if plan.schedule is None
-            else make_schedule(find_schedule(plan.schedule), self.optimizer, plan.schedule_options)
+            else make_schedule(find_schedule(plan.schedule), self.optimizer, _with_functions(plan.schedule_options))
         )
         self.wants_loss = self.scheduler is not None and wants_loss(self.scheduler)
         self.judge = _Judge(plan)
@@ -116,6 +119,9 @@ class _Run:
         # The loss and the gradient of an update are those of the whole problem only without batches and closures.
         direct = batches is None and not needs_closure(self.optimizer)
         watchers = [callback.on_step for callback in plan.callbacks if hasattr(callback, "on_step")]
+        for callback in plan.callbacks:
+            if hasattr(callback, "on_begin"):
+                callback.on_begin(plan.steps)
         self.start = self._measure()
         while self.made < plan.steps:
             update = _Update(self, None if batches is None else next(batches))
@@ -268,6 +274,23 @@ class _Judge:
         self.last = loss
         self.reason = f"the loss changed by at most tol_loss = {tolerance!r} of itself in {CALM_UPDATES} updates running."
         return self.calm >= CALM_UPDATES
+
+
+def _with_functions(options: Any) -> Any:
+    """Return options in which a text for a function of the step, ``lr_lambda="0.99**x"``, has become that function."""
+    if isinstance(options, Mapping):
+        return {
+            name: _function_of_step(value)
+            if name in STEP_FUNCTIONS and isinstance(value, str)
+            else _with_functions(value)
+            for name, value in options.items()
+        }
+    return [_with_functions(value) for value in options] if isinstance(options, (list, tuple)) else options
+
+
+def _function_of_step(text: str) -> Callable[[int], float]:
+    expression = parse(text)
+    return lambda step: expression.evaluate("torch", torch.tensor(float(step), dtype=torch.float64)).item()  # type: ignore[no-any-return]
 
 
 def _batches(samples: int, plan: Plan, device: torch.device) -> Iterator[torch.Tensor] | None:

@@ -29,7 +29,7 @@ class Plan:
     dtype, device : of parameters and samples.
     optimum : the least loss, for excess and gap.
     callbacks : called with each recorded row; one that returns True, or raises StopIteration, stops the run. A callback that
-        has a method ``on_step(step, loss)`` gets every update too.
+        has methods ``on_begin(steps)`` or ``on_step(step, loss)`` gets the start and every update too.
     """
 
     optimizer: Any

@@ -7,12 +7,10 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch.optim import lr_scheduler
 
 from polyoptim.errors import ArgumentError
 from polyoptim.optim.members import find, make, members, own_name
-from polyoptim.targets.expression import parse
 
 
 def schedules() -> dict[str, type]:
@@ -28,17 +26,11 @@ def find_schedule(wanted: Any) -> Callable[..., Any]:
 def make_schedule(maker: Callable[..., Any], optimizer: Any, options: Mapping[str, Any]) -> Any:
     """Return the scheduler.
 
-    Where the class takes a function of the step (``lr_lambda``), an expression in x does too. Where it takes
-    ``schedulers``, they are given as pairs (name, options).
+    Where the class takes other schedulers, they are given as pairs (name, options).
     """
-    ready: dict[str, Any] = {}
-    for name, value in options.items():
-        if name in ("lr_lambda", "scale_fn"):
-            ready[name] = _function_of_step(value)
-        elif name == "schedulers":
-            ready[name] = [_member(pair, optimizer) for pair in value]
-        else:
-            ready[name] = value
+    ready = dict(options)
+    if "schedulers" in ready:
+        ready["schedulers"] = [_member(pair, optimizer) for pair in ready["schedulers"]]
     parameters = list(inspect.signature(maker).parameters)
     if parameters and parameters[0] == "schedulers":  # ChainedScheduler takes them first, the optimizer after them
         inner = ready.pop("schedulers", None)
@@ -68,13 +60,6 @@ def described_schedule(wanted: Any, options: Mapping[str, Any]) -> dict[str, Any
         pairs = [(pair, {}) if isinstance(pair, str) else pair for pair in ready["schedulers"]]
         ready["schedulers"] = [list(described_schedule(*pair).values()) for pair in pairs]
     return {"schedule": own_name(wanted, find_schedule(wanted)), "schedule_options": ready}
-
-
-def _function_of_step(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    expression = parse(value)
-    return lambda step: expression.evaluate("torch", torch.tensor(float(step), dtype=torch.float64)).item()
 
 
 def wants_loss(schedule: Any) -> bool:

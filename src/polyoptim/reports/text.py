@@ -33,34 +33,34 @@ def report(result: Result, plot: bool | None = None) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def lesson(result: Result) -> str:
-    """Return the lesson's output: step and loss of each row, the result line, optimum and gap, the running time."""
+def lesson_lines(result: Result) -> str:
+    """Return the lesson's own output: step and loss of each row below the last, and the result line."""
     rows = [f"{row['step']} {row['loss']!r}" for row in result.trace if row["step"] < result.trace[-1]["step"]]
-    return "\n".join(
-        [*rows, f"Result: {exact_line(result)}", verdict(result), f"Total running time: {result.seconds:.3f} s"]
-    )
+    return "\n".join([*rows, f"Result: {exact_line(result)}"])
+
+
+def lesson(result: Result) -> str:
+    """Return the lesson's output, then optimum and gap, then the running time."""
+    return f"{lesson_lines(result)}\n{verdict(result)}\nTotal running time: {result.seconds:.3f} s"
 
 
 def verdict(result: Result) -> str:
     """Return one line that puts the loss next to the optimum."""
     kind = kind_of_polynomial(result)
     if result.optimum is None:
-        return f"Loss: {result.loss!r}. The least loss of a {kind} is not known for this loss."
+        return f"Optimum: not known for the loss {name(result.arguments.get('loss'))}. Loss: {result.loss!r}."
     if result.gap is None:
         return f"Optimum: {result.optimum!r}, zero to rounding: the target is itself a {kind}. Loss: {result.loss!r}."
-    shown = _five(result.optimum)
     return (
-        f"Optimum: {result.optimum!r}, gap: {result.gap!r}: no {kind} can do better than {shown}; "
-        f"you are {_percent(result.gap)} above."
+        f"Optimum: {result.optimum!r}, gap: {result.gap!r}: no {kind} can do better than {result.optimum:.5g}; "
+        f"you are {_percent(100 * result.gap)} above."
     )
 
 
-def _percent(gap: float) -> str:
-    return f"{100 * gap:.3g} %" if abs(gap) < 100 else f"{gap:.3g} times"
-
-
-def _five(value: float) -> str:
-    return f"{value:.5g}"
+def _percent(value: float) -> str:
+    if value < 0:  # the loss itself was rounded when it was measured
+        return "0 % (to rounding)"
+    return f"{value:,.0f} %" if 1e3 <= value < 1e15 else f"{value:.3g} %"
 
 
 def _title(result: Result) -> str:

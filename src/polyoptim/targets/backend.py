@@ -155,7 +155,7 @@ def _lower_node(node: Node, args: list[Node], backend: Backend) -> Node:
         values = [_array(value) for value in values]
     elif node.name in ("**", "where"):
         values = [_array(value) if _is_beyond_float16(value) else value for value in values]
-    if all(map(_is_plain, values)):
+    if all(map(_is_plain, values[:2])):
         values[0] = _array(values[0])
     if node.name in ("min", "max", "and", "or"):
         return reduce(lambda a, b: Operation(node.name, (a, b)), values)

@@ -70,7 +70,9 @@ _INSTEAD = {
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word; `kind` is number, variable, unknown, other, function, constant, prefix, infix, "(", ")", ",",
+    """One word of an expression.
+
+    Its kind is number, variable, unknown, other, function, constant, prefix, infix, "(", ")", ",",
     start or end.
     """
 

@@ -1,0 +1,6 @@
+"""``python -m polyoptim`` is the command ``polyoptim``."""
+
+from polyoptim.cli import main
+
+if __name__ == "__main__":
+    main()

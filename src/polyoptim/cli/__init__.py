@@ -1,0 +1,86 @@
+"""The command line: one file per command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import rich_click as click
+
+from polyoptim import __version__
+from polyoptim.errors import PolyoptimError
+from polyoptim.registry import Registry, unknown
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+COMMANDS = Registry(
+    "command",
+    {
+        "train": "polyoptim.cli.train:train",
+        "show": "polyoptim.cli.show:show",
+        "export": "polyoptim.cli.export:export",
+    },
+)
+
+
+class Commands(click.RichGroup):
+    """A group whose commands are found in the registry."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the order of the registry."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return the command of that name, or None."""
+        return COMMANDS[cmd_name] if cmd_name in list(COMMANDS) else None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command of the first argument; suggest the nearest."""
+        if args and args[0] not in list(COMMANDS):
+            raise click.UsageError(str(unknown("command", args[0], COMMANDS)), ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "POLYOPTIM"})
+@click.version_option(__version__, prog_name="polyoptim")
+def cli() -> None:
+    """Polynomials trained with PyTorch, next to the best that any such polynomial can do.
+
+    \b
+    polyoptim train "sin(x)" --seed 0 --save sine.json
+    polyoptim show sine.json
+    polyoptim export sine.json sine.py sine.ipynb
+    """  # noqa: D301 - click's mark against wrapping
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 done; 1 not converged or diverged; 2 bad usage or input; 130 interrupted."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return the exit code."""
+    try:
+        code = cli.main(args=arguments, prog_name="polyoptim", standalone_mode=False)
+    except click.exceptions.Exit as asked:
+        code = asked.exit_code
+    except click.UsageError as error:
+        name = error.ctx.command_path if error.ctx else "polyoptim"
+        return _complain(f"{name}: {error.format_message()} See '{name} --help'.")
+    except (click.Abort, KeyboardInterrupt):
+        print("polyoptim: interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except PolyoptimError as error:
+        return _complain(f"polyoptim: {error}")
+    except click.ClickException as error:
+        return _complain(f"polyoptim: {error.format_message()}")
+    except BrokenPipeError:  # the reader of a pipe has gone, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    return code if isinstance(code, int) else DONE
+
+
+def _complain(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return WRONG

@@ -1,0 +1,62 @@
+"""The files that a command writes: checked before the work, written after it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from polyoptim.cli.output import emit, say
+from polyoptim.errors import ArgumentError, PolyoptimError
+from polyoptim.registry import Registry
+
+# Loaded late: --help needs no result.
+PARTS = Registry(
+    "report",
+    {"export_kind": "polyoptim.result:export_kind", "figure": "polyoptim.reports.figure:figure"},
+    extra={"figure": "plot"},
+)
+PICTURES = (".png", ".svg", ".pdf")
+WRONG = 2
+
+
+def check_files(save: str | None, plot: str | None, export: Sequence[str], verb: str) -> None:
+    """Raise ArgumentError for a file that could not be written, before the work that it is to hold."""
+    for path in export:
+        PARTS["export_kind"](path, verb)
+    if plot is not None:
+        if Path(plot).suffix.lower() not in PICTURES:
+            raise ArgumentError(f"--plot {plot}: no picture has that ending. Use {', '.join(PICTURES)}.")
+        PARTS["figure"]  # noqa: B018 - matplotlib is missing now rather than after the run
+    for path in (*export, *(path for path in (save, plot) if path is not None)):
+        folder = Path(path).parent
+        if Path(path).is_dir():
+            raise ArgumentError(f"{path} is a folder. Name a file.")
+        if not folder.is_dir():
+            raise ArgumentError(f"{path} cannot be written: there is no folder {str(folder)!r}. Make it first.")
+        if not os.access(folder, os.W_OK):
+            raise ArgumentError(f"{path} cannot be written: the folder {str(folder)!r} is read-only.")
+
+
+def write_files(
+    result: Any, save: str | None, plot: str | None, export: Sequence[str], *, to: str | None = None, show: bool = False
+) -> int:
+    """Write each file and name it; one that fails is reported, and the others are written. Return the exit code."""
+    code = 0
+    tasks = [(path, lambda path=path: result.export(path, to)) for path in export]
+    if plot is not None:
+        tasks.append((plot, lambda: result.plot(plot)))
+    if save is not None:
+        tasks.append((save, lambda: result.save(save)))
+    if show and tasks:
+        emit("")
+    for path, task in tasks:
+        try:
+            task()
+        except PolyoptimError as error:
+            say(f"polyoptim: {error}")
+            code = WRONG
+        else:
+            emit(f"Written: {path}") if show else say(f"Written: {path}")
+    return code

@@ -1,0 +1,43 @@
+"""What commands print: results to standard output; progress, notes and warnings to standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from polyoptim.registry import Registry
+
+# Loaded late: --help needs neither NumPy nor a result.
+TEXTS = Registry(
+    "report",
+    {
+        "report": "polyoptim.reports.text:report",
+        "lesson": "polyoptim.reports.text:lesson",
+        "lines": "polyoptim.reports.text:lesson_lines",
+    },
+)
+
+
+def emit(text: str) -> None:
+    """Print to standard output, whatever it can encode."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    sys.stdout.flush()
+
+
+def emit_result(result: Any, *, as_json: bool, quiet: bool, full: bool) -> None:
+    """Print a result: as JSON, as its last line (quiet), as the lesson's output, or with the report behind that."""
+    if as_json:
+        emit(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False))
+    elif quiet:
+        emit(TEXTS["lines"](result).splitlines()[-1])
+    elif full:
+        emit(f"{TEXTS['lines'](result)}\n\n{TEXTS['report'](result, True).rstrip()}")
+    else:
+        emit(TEXTS["lesson"](result))
+
+
+def say(sentence: str) -> None:
+    """Print a sentence for the person to standard error."""
+    print(sentence, file=sys.stderr)

@@ -1,0 +1,120 @@
+"""What click's parser lacks: targets that begin with a minus sign, and options that take several words."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import rich_click as click
+
+from polyoptim.errors import ArgumentError, PolyoptimError
+from polyoptim.targets.expression import number
+
+# Put before a word that begins with a minus sign but is no option, and taken off again when it is read.
+_MARK = "\N{ZERO WIDTH SPACE}"
+_OPTION_NAME = re.compile(r"--[A-Za-z][A-Za-z-]*(=.*)?", re.DOTALL)
+_SETTING = re.compile(r"[A-Za-z_]\w*=(?!=)")
+_EXPORT = re.compile(r".+\.(py|ipynb|json|tex)")
+# Options that may be followed by several words, and what such a word looks like.
+_SEVERAL = {"--set": _SETTING, "--loss-set": _SETTING, "--schedule-set": _SETTING, "--export": _EXPORT}
+
+
+class Command(click.RichCommand):
+    """A command whose words are prepared before click parses them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words, those that begin with a minus sign included."""
+        return super().parse_args(ctx, _prepare(self, ctx, args))
+
+
+def _prepare(command: click.Command, ctx: click.Context, words: Sequence[str]) -> list[str]:
+    takes = {
+        name: 0 if getattr(parameter, "is_flag", False) else parameter.nargs
+        for parameter in command.get_params(ctx)
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if isinstance(parameter, click.Option)
+    }
+    found: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return [*found, word, *rest]
+        if word in takes:
+            count = takes[word]
+            found += [word, *rest[:count]]
+            rest = rest[count:]
+            looks = _SEVERAL.get(word)
+            while looks and rest and not rest[0].startswith("-") and looks.match(rest[0]):
+                found += [word, rest.pop(0)]
+        elif word.startswith("-") and word != "-" and not _OPTION_NAME.fullmatch(word):
+            found.append(_MARK + word)
+        else:
+            found.append(word)
+    return found
+
+
+def unmarked(word: str) -> str:
+    """Return a word as the user wrote it."""
+    return word.removeprefix(_MARK)
+
+
+class Number(click.ParamType):
+    """A number, or an expression for one: 0.001, 2**-10, -pi/2; checked by the function that takes it."""
+
+    name = "number"
+
+
+NUMBER = Number()
+
+
+def settings(option: str, pairs: Sequence[str]) -> dict[str, Any] | None:
+    """Return {name: value} for words ``NAME=VALUE``, or None where there are none."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise ArgumentError(f"{option} takes NAME=VALUE, got {pair!r}.")
+        if name in found:
+            raise ArgumentError(f"{option} has {name!r} twice. Give it once.")
+        found[name] = value(text)
+    return found or None
+
+
+def value(text: str) -> Any:
+    """Return the value that a word stands for.
+
+    Truth values, None, JSON in brackets, numbers and expressions for them, several of these with commas, or the text.
+
+    >>> value("0.9,0.999"), value("true"), value("2**-10"), value("strong_wolfe"), value("100")
+    ((0.9, 0.999), True, 0.0009765625, 'strong_wolfe', 100)
+    """
+    words = {"true": True, "false": False, "none": None, "null": None}
+    if text.casefold() in words:
+        return words[text.casefold()]
+    if text[:1] in ("[", "{", "("):
+        try:
+            return json.loads(text)
+        except ValueError:
+            pass
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return text
+    if re.fullmatch(r"[+-]?\d{1,18}", text):
+        return int(text)
+    try:
+        return number(text)
+    except PolyoptimError:
+        pass
+    if "," in text and "(" not in text:
+        return tuple(value(part.strip()) for part in text.split(",") if part.strip())
+    return text
+
+
+def powers(text: str | None) -> list[Any] | None:
+    """Return the powers of ``0,1,3``."""
+    return None if text is None else [part.strip() for part in text.split(",")]

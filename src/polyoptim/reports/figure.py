@@ -1,0 +1,125 @@
+"""The figure: target and polynomial, residual, loss and coefficients over the steps (matplotlib)."""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from polyoptim.errors import ArgumentError
+from polyoptim.reports.curves import grid, kind_of_polynomial, optimum_curve, target_points, y_range
+from polyoptim.result import Result, write
+
+# Okabe and Ito's colours, which people with any colour vision can tell apart.
+TARGET, LEARNED, BEST = "#000000", "#0072B2", "#D55E00"
+OTHERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
+POINTS = 600
+MOST_NAMED = 8
+
+
+def figure(result: Result, path: str | os.PathLike[str] | None = None) -> Figure:
+    """Return the figure; with `path` it is saved too, in the format of the ending."""
+    drawn = Figure(figsize=(10, 7), dpi=120, layout="constrained")
+    FigureCanvasAgg(drawn)
+    axes = drawn.subplots(2, 2)
+    _curves(result, axes[0, 0])
+    _residual(result, axes[1, 0])
+    _loss(result, axes[0, 1])
+    _coefficients(result, axes[1, 1])
+    for panel in axes.flat:
+        panel.grid(alpha=0.25)
+    drawn.suptitle(_wrapped(result.formula), fontsize=10)
+    if path is not None:
+        _save(drawn, path)
+    return drawn
+
+
+def _save(drawn: Figure, path: str | os.PathLike[str]) -> None:
+    ending = Path(path).suffix.lower().lstrip(".")
+    known = FigureCanvasAgg.get_supported_filetypes()
+    if ending not in known:
+        raise ArgumentError(f"{os.fspath(path)}: no picture has the ending {ending!r}. Use .png, .svg or .pdf.")
+    content = BytesIO()
+    drawn.savefig(content, format=ending)
+    write(path, content.getvalue())
+
+
+def _wrapped(formula: str, width: int = 110) -> str:
+    lines, line = [], ""
+    for word in formula.replace(" + ", " +\0").replace(" - ", " -\0").split():
+        if len(line) + len(word) > width and line:
+            lines.append(line)
+            line = ""
+        line = f"{line} {word}".strip()
+    shown = [*lines, line][:3]
+    if len(lines) > 2:
+        shown[-1] += " …"
+    return "\n".join(shown).replace("\0", " ")
+
+
+def _curves(result: Result, panel: Any) -> None:
+    x, y = target_points(result, POINTS)
+    inside = grid(result, POINTS)
+    best = optimum_curve(result, inside)
+    learned = result(inside)
+    if result.target["kind"] == "expression":
+        panel.plot(x, y, color=TARGET, linewidth=1.2, label=result.target["text"][:40])
+    else:
+        panel.plot(x, y, ".", color=TARGET, markersize=3, alpha=0.6, label=f"{result.count} samples")
+    if best is not None:
+        panel.plot(inside, best, "--", color=BEST, linewidth=1.2, label=f"best {kind_of_polynomial(result)}")
+    panel.plot(inside, learned, color=LEARNED, linewidth=1.6, label="learned")
+    shown = y_range(y, *([] if best is None else [best]), *([learned] if result.status != "diverged" else []))
+    panel.set_ylim(*shown)
+    panel.set(title="Target and polynomial", xlabel=result.target.get("x", "x"), ylabel=result.target.get("y", "y"))
+    panel.legend(fontsize=8)
+
+
+def _residual(result: Result, panel: Any) -> None:
+    x, y = target_points(result, POINTS)
+    style = {"linewidth": 1.4} if result.target["kind"] == "expression" else {"linestyle": "", "marker": ".", "markersize": 3}
+    panel.axhline(0, color=TARGET, linewidth=0.8)
+    panel.plot(x, result(x) - y, color=LEARNED, label="learned", **style)
+    best = optimum_curve(result, x)
+    if best is not None and result.target["kind"] == "expression":
+        panel.plot(x, best - y, "--", color=BEST, linewidth=1.2, label="best")
+    panel.set(
+        title=f"Residual p(x) − y; largest on the samples: {result.sup_error:.4g}",
+        xlabel=result.target.get("x", "x"),
+        ylabel="residual",
+    )
+    panel.legend(fontsize=8)
+
+
+def _loss(result: Result, panel: Any) -> None:
+    steps, losses = result.trace["step"], result.trace["loss"]
+    panel.plot(steps, losses, ".-", color=LEARNED, label="loss")
+    positive = bool((losses[np.isfinite(losses)] > 0).all())
+    if result.optimum is not None:
+        positive = positive and result.optimum > 0
+        panel.axhline(result.optimum, linestyle="--", color=BEST, label=f"optimum {result.optimum:.6g}")
+    if positive:
+        panel.set_yscale("log")
+    gap = "" if result.gap is None else f"; gap {result.gap:.3g}"
+    panel.set(title=f"Loss {result.loss:.6g}{gap}", xlabel="step", ylabel="loss")
+    panel.legend(fontsize=8)
+
+
+def _coefficients(result: Result, panel: Any) -> None:
+    coefs = np.array([row["coef"] for row in result.trace], dtype=float)
+    symbol = result.family.symbol
+    for place, k in enumerate(result.powers):
+        color = OTHERS[place % len(OTHERS)]
+        name = f"{symbol}{k}" if symbol else f"x^{k}" if result.window is None else f"u^{k}"
+        label = name if place < MOST_NAMED else None
+        panel.plot(result.trace["step"], coefs[:, k], ".-", color=color, label=label, markersize=3)
+        if result.optimum_coef is not None:
+            panel.axhline(result.optimum_coef[k], linestyle="--", color=color, linewidth=0.7)
+    dashed = "" if result.optimum_coef is None else " (dashed: at the optimum)"
+    panel.set(title=f"Coefficients{dashed}", xlabel="step", ylabel="coefficient")
+    panel.legend(fontsize=8, ncols=2)
