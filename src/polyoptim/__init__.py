@@ -26,7 +26,7 @@ _PLACES = {
 }
 _MODULES = ("nn",)
 
-__all__ = ["__version__", *_PLACES, *_MODULES]
+__all__ = ["__version__", *_PLACES, *_MODULES]  # noqa: PLE0604 - the names are texts, listed once above
 
 
 def __getattr__(name: str) -> Any:

@@ -238,4 +238,3 @@ def write(path: str | os.PathLike[str], content: bytes) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ArgumentError(f"{os.fspath(path)} cannot be written: {reason}. Choose another place.") from error
-

@@ -30,7 +30,9 @@ def to_document(result: Any) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         "coef": [value.hex() for value in result.coef.tolist()],
-        "optimum_coef": None if result.optimum_coef is None else [value.hex() for value in result.optimum_coef.tolist()],
+        "optimum_coef": None
+        if result.optimum_coef is None
+        else [value.hex() for value in result.optimum_coef.tolist()],
         "domain": list(result.domain),
         "window": None if result.window is None else list(result.window),
         "powers": list(result.powers),
@@ -67,7 +69,8 @@ def from_document(document: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise ResultFileError(f"{where} is not a saved result: its format is {document.get('format')!r}.")
     if document.get("version") != VERSION:
         raise ResultFileError(
-            f"{where} has version {document.get('version')!r}, this polyoptim reads version {VERSION}. Update polyoptim."
+            f"{where} has version {document.get('version')!r}, this polyoptim reads version {VERSION}. "
+            "Update polyoptim."
         )
     names = set(document) - {"format", "version", "sha256"}
     if names != set(FIELDS):
@@ -187,7 +190,7 @@ def _samples(value: Any) -> Samples:
 
 
 def _target(value: Any) -> dict[str, Any]:
-    target = _mapping(_text)(value)
+    target: dict[str, Any] = _mapping(_text)(value)
     _need(target.get("kind") in ("expression", "callable", "arrays", "table"), "a kind of target")
     _need("text" in target, "the text of the target")
     return target

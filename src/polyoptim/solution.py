@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, overload
@@ -104,12 +105,15 @@ class Optimum:
     is_zero: bool = False
 
     def excess(self, loss: float) -> float | None:
-        """Return loss - optimum, or None where the optimum is not known."""
-        return None if self.value is None else loss - self.value
+        """Return loss - optimum, or None where the optimum is not known or the loss is not finite."""
+        return None if self.value is None or not math.isfinite(loss) else loss - self.value
 
     def gap(self, loss: float) -> float | None:
-        """Return excess / optimum, or None where the optimum is not known or zero to rounding."""
-        return None if self.value is None or self.is_zero else (loss - self.value) / self.value
+        """Return excess / optimum, or None where there is no excess or the optimum is zero to rounding."""
+        excess = self.excess(loss)
+        if excess is None or self.value is None or self.is_zero or not math.isfinite(excess / self.value):
+            return None
+        return excess / self.value
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,15 @@ from polyoptim.registry import match
 from polyoptim.result import Result
 from polyoptim.solution import Optimum, Solution, Status
 from polyoptim.solvers.least_squares import least_squares
-from polyoptim.targets.expression import Expression, integer, number, parse
-from polyoptim.targets.samples import SAMPLERS, Samples, check_finite, check_lengths, check_weight, column
-from polyoptim.targets.table import is_file, is_table, read
+from polyoptim.targets.expression import integer, number
+from polyoptim.targets.samples import Samples
+from polyoptim.targets.target import Target
 
 DEFAULT_DOMAIN = ("-pi", "pi")
 # Spacing of each dtype at 1.
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 LARGEST_KEPT = 100_000
+SMALLEST_ADVISED = 1e-12  # a smaller learning rate is no advice
 FEWEST_SAMPLES = 1
 MOST_SAMPLES = 10**8
 LARGEST_SEED = 2**64 - 1
@@ -123,7 +124,9 @@ def train(
     >>> result.status, len(result.coef), round(result.optimum, 4)
     (<Status.STEPS_DONE: 'steps_done'>, 4, 8.8172)
     """
-    arguments = {name: value for name, value in locals().items() if name not in ("callbacks", "target", "y", "x", "weight")}
+    arguments = {
+        name: value for name, value in locals().items() if name not in ("callbacks", "target", "y", "x", "weight")
+    }
     check = _Arguments()
     plan = {
         "lr": check(lambda: None if lr is None else _positive(lr, "lr", zero=True)),
@@ -135,7 +138,9 @@ def train(
         "batch_size": check(lambda: None if batch_size is None else integer(batch_size, "batch_size", minimum=1)),
         "every": check(lambda: integer(every, "every", minimum=1)),
         "tol_loss": check(lambda: None if tol_loss is None else _positive(tol_loss, "tol_loss", zero=True)),
-        "tol_gradient": check(lambda: None if tol_gradient is None else _positive(tol_gradient, "tol_gradient", zero=True)),
+        "tol_gradient": check(
+            lambda: None if tol_gradient is None else _positive(tol_gradient, "tol_gradient", zero=True)
+        ),
         "seed": check(lambda: _seed(seed)),
         "dtype": check(lambda: "float32" if dtype is None else match("dtype", dtype, EPS)),
         "device": str(device),
@@ -146,22 +151,22 @@ def train(
     data_domain = domain == DEFAULT_DOMAIN if isinstance(domain, (tuple, list)) else False
     interval = check(lambda: resolve_domain(domain, None))
     count = check(lambda: _samples_count(samples))
-    loss_used, loss_values = check(lambda: _loss(loss, loss_options)) or (None, None)
+    loss_used, loss_values = check(lambda: _loss(loss, loss_options)) or (None, {})
     reduced = check(lambda: match("reduction", reduction, ("sum", "mean")))
     run = check(lambda: ENGINES[engine])
-    what = check(lambda: _Target(target, y, x, weight))
+    what = check(lambda: Target(target, y, x, weight))
     check.done()
 
     points = what.points(interval, count, plan["dtype"])
     if what.is_data and data_domain:
         interval = _range(points)
     window = family.window if (family.mapped if mapped is None else mapped) else None
-    problem = Problem(
-        points, family, Domain(interval.a, interval.b, window), chosen, loss_used, loss_values, reduced
-    )
+    problem = Problem(points, family, Domain(interval.a, interval.b, window), chosen, loss_used, loss_values, reduced)
     optimum = least_squares(problem, EPS[plan["dtype"]]) if problem.is_squared else Optimum()
     solution: Solution = run(problem, Plan(**plan, optimum=optimum))
-    result = _result(problem, what, solution, optimum, plan, {**arguments, "seed": plan["seed"]}, engine)
+    read = {name: value for name, value in plan.items() if name in arguments}
+    arguments = {**arguments, **read, "samples": count, "loss_options": loss_values, "reduction": reduced}
+    result = _result(problem, what, solution, optimum, plan, arguments, engine)
     if strict and result.status is not Status.CONVERGED:
         hint = "" if tol_loss is not None or tol_gradient is not None else " Give tol_loss or tol_gradient."
         raise StatusError(f"Not converged: {result.message}{hint}", result)
@@ -188,78 +193,9 @@ class _Arguments:
             raise ArgumentError("\n".join(str(error) for error in self.wrong))
 
 
-class _Target:
-    """What is to be predicted, recognised but not yet sampled."""
-
-    def __init__(self, target: Any, y: Any, x: Any, weight: Any) -> None:
-        self.expression: Expression | None = None
-        self.function: Callable[[Any], Any] | None = None
-        self.data: tuple[Any, Any, Any] | None = None
-        if is_file(target) or is_table(target):
-            found = read(target, {"x": x, "y": y, "weight": weight})
-            self.data = (found["x"], found["y"], found["weight"])
-            names = {name: value for name, value in (("x", x), ("y", y), ("weight", weight)) if value is not None}
-            text = str(target) if is_file(target) else "a table"
-            self.about = {"kind": "table", "text": text, **names}
-        elif isinstance(target, str) or (callable(target) and not hasattr(target, "__array__")):
-            given = [name for name, value in (("x", x), ("y", y), ("weight", weight)) if value is not None]
-            if given:
-                raise ArgumentError(
-                    f"{' and '.join(given)} cannot be given with a function as the target; they belong to arrays or tables."
-                )
-            if isinstance(target, str):
-                self.expression = parse(target)
-                self.about = {"kind": "expression", "text": target}
-            else:
-                self.function = target
-                self.about = {"kind": "callable", "text": getattr(target, "__name__", type(target).__name__)}
-        else:
-            if x is not None:
-                raise ArgumentError("x names a column of a table; with arrays write train(x, y).")
-            if y is None:
-                raise ArgumentError(
-                    "the target is neither an expression, a function, a file nor a table. For arrays give x and y: train(x, y)."
-                )
-            self.data = (column(target, "x"), column(y, "y"), None if weight is None else column(weight, "weight"))
-            self.about = {"kind": "arrays", "text": "arrays"}
-
-    @property
-    def is_data(self) -> bool:
-        return self.data is not None
-
-    def points(self, domain: Domain, count: int, dtype: str) -> Samples:
-        """Return the samples as the engine will see them."""
-        sampler = SAMPLERS["torch"]
-        if self.data is None:
-            what = f"the target {self.about['text']!r}"
-            x, y = sampler.sample(self.expression or self.function, domain.a, domain.b, count, dtype, what)
-            check_finite(x, y, what)
-            return Samples(x, y)
-        check_lengths(x=self.data[0], y=self.data[1], weight=self.data[2])
-        check_weight(self.data[2])
-        rounded = [None if values is None else sampler.round_to(values, dtype) for values in self.data]
-        for name, before, after in zip(("x", "y", "weight"), self.data, rounded, strict=True):
-            if after is not None and not np.isfinite(after).all():
-                place = int(np.argmax(~np.isfinite(after)))
-                raise DataError(f"{name}[{place}] is {before[place]}, beyond the range of {dtype}. Use dtype='float64'.")
-        check_weight(rounded[2])
-        return Samples(rounded[0], rounded[1], rounded[2])
-
-    def notes(self, points: Samples, dtype: str) -> list[str]:
-        """Return what rounding the data to the dtype has lost."""
-        if self.data is None:
-            return []
-        before, after = len(np.unique(self.data[0])), len(np.unique(points.x))
-        if after == before:
-            return []
-        return [
-            f"{dtype} cannot tell all values of x apart: {before} different ones became {after}. Use dtype='float64'."
-        ]
-
-
 def _result(
     problem: Problem,
-    what: _Target,
+    what: Target,
     solution: Solution,
     optimum: Optimum,
     plan: Mapping[str, Any],
@@ -271,7 +207,7 @@ def _result(
         residual = problem.family.evaluate(solution.coef, domain.map(points.x)) - points.y
     message = solution.message
     if solution.status is Status.DIVERGED and problem.is_squared:
-        message += _advice(problem, plan["lr"])
+        message += _advice(problem, plan["optimizer"], plan["lr"])
     notes = what.notes(points, plan["dtype"])
     samples = None if what.expression else points
     if samples is not None and len(samples) > LARGEST_KEPT:
@@ -309,19 +245,19 @@ def _result(
     )
 
 
-def _advice(problem: Problem, lr: float | None) -> str:
+def _advice(problem: Problem, optimizer: Any, lr: float | None) -> str:
+    """Return a sentence with the largest stable rate of plain SGD, and what to try."""
     rate = largest_stable_rate(problem)
     if rate is None:
         return ""
     a, b = problem.domain.a, problem.domain.b
-    relation = "" if lr is None else f" (lr is {lr:.3g})"
-    use = f"lr={_round_down(rate):.1g}, optimizer='Adam'"
-    if problem.family.name == "power":
-        use += " or basis='chebyshev'"
-    return (
-        f" The largest stable rate of plain SGD is 2/λmax = {rate:.4g} for the {problem.family.name} basis of degree "
-        f"{problem.degree} on [{a:.6g}, {b:.6g}]{relation}. Use {use}."
-    )
+    where = f"the {problem.family.name} basis of degree {problem.degree} on [{a:.6g}, {b:.6g}]"
+    exceeds = "" if lr is None or lr <= rate else f"; lr={lr:.3g} exceeds it"
+    tries = [f"lr={_round_down(rate):.1g}"] if rate > SMALLEST_ADVISED else []
+    tries += ["optimizer='Adam'"] if str(optimizer).casefold() == "sgd" else []
+    tries += ["basis='chebyshev'"] if problem.family.name == "power" else []
+    advice = f" Use {' or '.join(tries)}." if tries else ""
+    return f" The largest stable rate of plain SGD is 2/λmax = {rate:.4g} for {where}{exceeds}.{advice}"
 
 
 def _round_down(rate: float) -> float:
@@ -397,7 +333,7 @@ def _callbacks(callbacks: Any) -> tuple[Callback, ...]:
     return found
 
 
-def _loss(loss: Any, options: Any) -> tuple[Loss | Any, dict[str, Any]]:
+def _loss(loss: Any, options: Any) -> tuple[Loss | Any, Mapping[str, Any]]:
     given = _options(options, "loss_options")
     if isinstance(loss, str):
         found = find_loss(loss)
@@ -407,4 +343,3 @@ def _loss(loss: Any, options: Any) -> tuple[Loss | Any, dict[str, Any]]:
     if given and not isinstance(loss, type):
         raise ArgumentError("loss_options belong to a loss by name or a class; this loss is made already.")
     return loss, given
-

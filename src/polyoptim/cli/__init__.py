@@ -63,7 +63,7 @@ def run(arguments: list[str]) -> int:
     """Run the command line and return the exit code."""
     try:
         code = cli.main(args=arguments, prog_name="polyoptim", standalone_mode=False)
-    except click.exceptions.Exit as asked:
+    except click.exceptions.Exit as asked:  # type: ignore[attr-defined]  # rich_click hides its type
         code = asked.exit_code
     except click.UsageError as error:
         name = error.ctx.command_path if error.ctx else "polyoptim"

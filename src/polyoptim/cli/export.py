@@ -13,7 +13,8 @@ from polyoptim.cli.words import Command
 
 
 @click.command(
-    cls=Command, epilog="Examples: polyoptim export sine.json sine.py sine.ipynb; polyoptim export sine.json f.py --to numpy"
+    cls=Command,
+    epilog="Examples: polyoptim export sine.json sine.py sine.ipynb; polyoptim export sine.json f.py --to numpy",
 )
 @click.argument("result", metavar="RESULT")
 @click.argument("files", metavar="FILE …", nargs=-1, required=True)

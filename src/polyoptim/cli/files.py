@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def check_files(save: str | None, plot: str | None, export: Sequence[str], verb:
     if plot is not None:
         if Path(plot).suffix.lower() not in PICTURES:
             raise ArgumentError(f"--plot {plot}: no picture has that ending. Use {', '.join(PICTURES)}.")
-        PARTS["figure"]  # noqa: B018 - matplotlib is missing now rather than after the run
+        PARTS["figure"]  # a missing matplotlib shows now rather than after the run
     for path in (*export, *(path for path in (save, plot) if path is not None)):
         folder = Path(path).parent
         if Path(path).is_dir():
@@ -44,11 +45,11 @@ def write_files(
 ) -> int:
     """Write each file and name it; one that fails is reported, and the others are written. Return the exit code."""
     code = 0
-    tasks = [(path, lambda path=path: result.export(path, to)) for path in export]
+    tasks: list[tuple[str, Callable[[], Any]]] = [(path, partial(result.export, path, to)) for path in export]
     if plot is not None:
-        tasks.append((plot, lambda: result.plot(plot)))
+        tasks.append((plot, partial(result.plot, plot)))
     if save is not None:
-        tasks.append((save, lambda: result.save(save)))
+        tasks.append((save, partial(result.save, save)))
     if show and tasks:
         emit("")
     for path, task in tasks:

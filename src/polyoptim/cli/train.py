@@ -53,44 +53,106 @@ def completion(kind: str) -> Callable[[click.Context, click.Parameter, str], lis
 @click.option("--x", "x", metavar="COL", help="Column of x, where TARGET is a CSV file.")
 @click.option("--y", "y", metavar="COL", help="Column of y.")
 @click.option("--weight", metavar="COL", help="Column of weights.")
-@click.option("--domain", nargs=2, type=NUMBER, metavar="A B", help="Interval of x.  [default: -pi pi; a file: its range]")
+@click.option(
+    "--domain", nargs=2, type=NUMBER, metavar="A B", help="Interval of x.  [default: -pi pi; a file: its range]"
+)
 @click.option("--samples", type=NUMBER, metavar="N", default="2000", show_default=True, help="Points of a function.")
 @click.option("--degree", type=NUMBER, metavar="N", default="3", show_default=True, help="Highest power.")
 @click.option("--powers", metavar="LIST", help="The powers that may appear, such as 0,1,3; --degree is then ignored.")
-@click.option("--basis", metavar="NAME", default="power", show_default=True, shell_complete=completion("basis"),
-              help="power, chebyshev, legendre, hermite or laguerre.")
-@click.option("--mapped/--no-mapped", default=None,
-              help="Map the domain to the window of the basis.  [default: all but power]")
-@click.option("--loss", metavar="NAME", default="squared", show_default=True, shell_complete=completion("loss"),
-              help="squared, absolute, huber, smooth_l1, logcosh or pnorm.")
+@click.option(
+    "--basis",
+    metavar="NAME",
+    default="power",
+    show_default=True,
+    shell_complete=completion("basis"),
+    help="power, chebyshev, legendre, hermite or laguerre.",
+)
+@click.option(
+    "--mapped/--no-mapped", default=None, help="Map the domain to the window of the basis.  [default: all but power]"
+)
+@click.option(
+    "--loss",
+    metavar="NAME",
+    default="squared",
+    show_default=True,
+    shell_complete=completion("loss"),
+    help="squared, absolute, huber, smooth_l1, logcosh or pnorm.",
+)
 @click.option("--loss-set", metavar="NAME=VALUE …", multiple=True, help="Options of the loss, such as delta=0.5.")
 @click.option("--reduction", metavar="NAME", default="sum", show_default=True, help="sum or mean.")
-@click.option("--optimizer", metavar="NAME", default="RMSprop", show_default=True, shell_complete=completion("optimizer"),
-              help="A class of torch.optim, in any letter case.")
-@click.option("--lr", type=NUMBER, metavar="RATE", default="0.001", show_default=True,
-              help="Learning rate; none: the optimizer's own default.")
-@click.option("--set", "set_", metavar="NAME=VALUE …", multiple=True,
-              help="Options of the optimizer in torch's names, such as momentum=0.9 betas=0.9,0.99.")
-@click.option("--schedule", metavar="NAME", shell_complete=completion("schedule"),
-              help="A class of torch.optim.lr_scheduler, in any letter case.")
-@click.option("--schedule-set", metavar="NAME=VALUE …", multiple=True,
-              help="Options of the schedule, such as step_size=500; lr_lambda takes an expression in x, the step.")
+@click.option(
+    "--optimizer",
+    metavar="NAME",
+    default="RMSprop",
+    show_default=True,
+    shell_complete=completion("optimizer"),
+    help="A class of torch.optim, in any letter case.",
+)
+@click.option(
+    "--lr",
+    type=NUMBER,
+    metavar="RATE",
+    default="0.001",
+    show_default=True,
+    help="Learning rate; none: the optimizer's own default.",
+)
+@click.option(
+    "--set",
+    "set_",
+    metavar="NAME=VALUE …",
+    multiple=True,
+    help="Options of the optimizer in torch's names, such as momentum=0.9 betas=0.9,0.99.",
+)
+@click.option(
+    "--schedule",
+    metavar="NAME",
+    shell_complete=completion("schedule"),
+    help="A class of torch.optim.lr_scheduler, in any letter case.",
+)
+@click.option(
+    "--schedule-set",
+    metavar="NAME=VALUE …",
+    multiple=True,
+    help="Options of the schedule, such as step_size=500; lr_lambda takes an expression in x, the step.",
+)
 @click.option("--steps", type=NUMBER, metavar="N", default="2000", show_default=True, help="Updates.")
 @click.option("--batch-size", type=NUMBER, metavar="N", help="Samples that an update sees.  [default: all]")
-@click.option("--every", type=NUMBER, metavar="N", default="100", show_default=True, help="Updates between recorded rows.")
-@click.option("--tol-loss", type=NUMBER, metavar="T",
-              help="Converged where the loss changed by at most this share of itself in 10 updates running.")
-@click.option("--tol-gradient", type=NUMBER, metavar="T", help="Converged where the norm of the gradient is at most this.")
+@click.option(
+    "--every", type=NUMBER, metavar="N", default="100", show_default=True, help="Updates between recorded rows."
+)
+@click.option(
+    "--tol-loss",
+    type=NUMBER,
+    metavar="T",
+    help="Converged where the loss changed by at most this share of itself in 10 updates running.",
+)
+@click.option(
+    "--tol-gradient", type=NUMBER, metavar="T", help="Converged where the norm of the gradient is at most this."
+)
 @click.option("--seed", type=NUMBER, metavar="N", help="Of the run's own generator.  [default: drawn, and recorded]")
-@click.option("--dtype", metavar="NAME", shell_complete=completion("dtype"),
-              help="float32, float64, float16 or bfloat16.  [default: float32]")
+@click.option(
+    "--dtype",
+    metavar="NAME",
+    shell_complete=completion("dtype"),
+    help="float32, float64, float16 or bfloat16.  [default: float32]",
+)
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu, cuda, …")
-@click.option("--engine", metavar="NAME", default="torch", show_default=True, shell_complete=completion("engine"),
-              help="torch: torch.nn and torch.optim themselves.")
+@click.option(
+    "--engine",
+    metavar="NAME",
+    default="torch",
+    show_default=True,
+    shell_complete=completion("engine"),
+    help="torch: torch.nn and torch.optim themselves.",
+)
 @click.option("--save", metavar="FILE", help="Save the result as JSON; polyoptim show reads it.")
 @click.option("--plot", metavar="FILE", help="Draw a picture: .png, .svg or .pdf.")
-@click.option("--export", metavar="FILE …", multiple=True,
-              help="Write a program (.py), a notebook (.ipynb), the formula (.tex), the result (.json).")
+@click.option(
+    "--export",
+    metavar="FILE …",
+    multiple=True,
+    help="Write a program (.py), a notebook (.ipynb), the formula (.tex), the result (.json).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--report", is_flag=True, help="Print the report with its plots also where this is no terminal.")
 @click.option("--quiet", is_flag=True, help="Print the result line only.")
@@ -117,12 +179,14 @@ def train(
     Numbers may be expressions: --lr 2**-10, --domain -pi/2 pi.
     """
     check_files(save, plot, export, "train")
+    given = {**arguments, "powers": powers(arguments["powers"])}
+    if domain is not None:
+        given["domain"] = domain
     progress = Progress(shown=not (quiet or as_json) and sys.stderr.isatty())
     with progress:
         result = polyoptim.train(
             unmarked(target),
-            **{**arguments, "powers": powers(arguments["powers"])},
-            **({} if domain is None else {"domain": domain}),
+            **given,
             lr=None if lr.casefold() == "none" else lr,
             optimizer_options=settings("--set", set_),
             loss_options=settings("--loss-set", loss_set),

@@ -62,7 +62,7 @@ def unmarked(word: str) -> str:
     return word.removeprefix(_MARK)
 
 
-class Number(click.ParamType):
+class Number(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only
     """A number, or an expression for one: 0.001, 2**-10, -pi/2; checked by the function that takes it."""
 
     name = "number"

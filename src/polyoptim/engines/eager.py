@@ -32,9 +32,9 @@ CALM_UPDATES = 10  # one small change of the loss may be a turning point; so man
 def run(problem: Problem, plan: Plan) -> Solution:
     """Take the steps of `plan` on `problem`.
 
-    The run has the floats of a plain program that calls ``torch.manual_seed(seed)``, builds
-    ``Linear(columns, 1)`` and loops over forward, loss, ``zero_grad``, ``backward``, ``step``. torch's global generators
-    are afterwards as they were before.
+    The run has the floats of a plain program that calls ``torch.manual_seed(seed)``, builds ``Linear(columns, 1)`` and
+    loops over forward, loss, ``zero_grad``, ``backward``, ``step``. torch's global generators are afterwards as they
+    were before.
     """
     device = _device(plan.device)
     cuda = [device] if device.type == "cuda" else []
@@ -245,7 +245,7 @@ class _Update:
             weight = None if weight is None else weight[self.batch]
         loss = run.criterion(run.model.linear(features).flatten(), y, weight)
         run.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if not self.calls:
             self.first = loss.item()
         self.calls += 1
@@ -272,7 +272,9 @@ class _Judge:
             return False
         self.calm = self.calm + 1 if abs(loss - self.last) <= tolerance * abs(loss) else 0
         self.last = loss
-        self.reason = f"the loss changed by at most tol_loss = {tolerance!r} of itself in {CALM_UPDATES} updates running."
+        self.reason = (
+            f"the loss changed by at most tol_loss = {tolerance!r} of itself in {CALM_UPDATES} updates running."
+        )
         return self.calm >= CALM_UPDATES
 
 
@@ -290,7 +292,7 @@ def _with_functions(options: Any) -> Any:
 
 def _function_of_step(text: str) -> Callable[[int], float]:
     expression = parse(text)
-    return lambda step: expression.evaluate("torch", torch.tensor(float(step), dtype=torch.float64)).item()  # type: ignore[no-any-return]
+    return lambda step: expression.evaluate("torch", torch.tensor(float(step), dtype=torch.float64)).item()
 
 
 def _batches(samples: int, plan: Plan, device: torch.device) -> Iterator[torch.Tensor] | None:

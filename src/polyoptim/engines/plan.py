@@ -28,8 +28,8 @@ class Plan:
     seed : of the run's own generator.
     dtype, device : of parameters and samples.
     optimum : the least loss, for excess and gap.
-    callbacks : called with each recorded row; one that returns True, or raises StopIteration, stops the run. A callback that
-        has methods ``on_begin(steps)`` or ``on_step(step, loss)`` gets the start and every update too.
+    callbacks : called with each recorded row; one that returns True, or raises StopIteration, stops the run. One
+        with methods ``on_begin(steps)`` or ``on_step(step, loss)`` gets the start and every update too.
     """
 
     optimizer: Any

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polyoptim.exporters.script import plain_source
+from polyoptim.exporters.script import one_line, plain_source
 from polyoptim.reports.curves import kind_of_polynomial
 from polyoptim.reports.formula import mapped_variable
 from polyoptim.result import Result
@@ -20,7 +20,10 @@ def function(result: Result) -> str:
         mapping = f"u = (x - {domain.center!r}) * {domain.scale!r} + {domain.offset!r}"
         where = f"u = {mapped_variable(result)}"
     coefs = "\n".join(f"    {value!r}," for value in result.coef.tolist())
-    return f'''"""A {kind_of_polynomial(result)}, written by polyoptim {result.versions["polyoptim"]}: {result.formula}."""
+    return f'''"""A {kind_of_polynomial(result)}, written by polyoptim {one_line(result.versions["polyoptim"])}.
+
+{result.formula}
+"""
 
 import numpy as np
 

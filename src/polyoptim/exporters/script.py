@@ -56,8 +56,12 @@ def cells(result: Result) -> list[Cell]:
         ("code", _samples(result)),
         ("markdown", "The features: one column for each power above the constant."),
         ("code", _features(result)),
-        ("markdown", "The model is linear in its coefficients; its bias is the constant." if 0 in result.powers
-            else "The model is linear in its coefficients; it has no constant, so no bias."),
+        (
+            "markdown",
+            "The model is linear in its coefficients; its bias is the constant."
+            if 0 in result.powers
+            else "The model is linear in its coefficients; it has no constant, so no bias.",
+        ),
         ("code", _model(result)),
         ("markdown", "The loop: forward, loss, gradients, update. The loss is printed before the update of that step."),
         ("code", _loop(result)),
@@ -72,19 +76,48 @@ def _check(result: Result) -> None:
     wrong = []
     if result.samples is not None and len(result.samples) < result.count:
         wrong.append(f"the {result.count} samples, of which only {len(result.samples)} were kept")
-    for what in ("optimizer", "schedule"):
-        if isinstance(result.method[what], Mapping):
-            wrong.append(f"the {what} {result.method[what]['object']!r}, which is not torch's")
-    if isinstance(result.arguments["loss"], Mapping):
-        wrong.append(f"the loss {result.arguments['loss']['object']!r}, which is your own")
-    for name in ("optimizer_options", "schedule_options"):
-        options = result.method.get(name) or result.arguments[name]
-        if found := _first_object(options):
-            wrong.append(f"an object {found!r} in {name}")
-    if wrong:
+    wrong += [
+        f"the {what} {found!r}, which is your own"
+        for what, value in (
+            ("optimizer", result.method["optimizer"]),
+            ("schedule", result.method["schedule"]),
+            ("loss", result.arguments["loss"]),
+            ("value in optimizer_options", result.arguments["optimizer_options"]),
+            ("value in schedule_options", result.method["schedule_options"]),
+        )
+        if (found := _first_object(value))
+    ]
+    if not wrong:
+        _check_words(result)
+    else:
         raise ExportError(
             f"a standalone program cannot hold {', and '.join(wrong)}. Save the result as .json, or export to='numpy'."
         )
+
+
+def _check_words(result: Result) -> None:
+    """Raise ExportError unless what becomes code is a name or a number: a made-up file must not become a program."""
+    names = [result.arguments["dtype"], result.method["optimizer"], *result.arguments["optimizer_options"]]
+    names += [*result.arguments["loss_options"], result.arguments["reduction"]]
+    if result.method["schedule"]:
+        names += _schedule_words(result.method["schedule"], result.method["schedule_options"])
+    counts = [result.arguments["every"], result.arguments["batch_size"] or 1]
+    if not all(isinstance(name, str) and name.isidentifier() for name in names) or not all(
+        isinstance(count, int) and count > 0 for count in counts
+    ):
+        raise ExportError("the provenance of this result is damaged, so no program can be written. Train it again.")
+
+
+def _schedule_words(name: Any, options: Any) -> list[Any]:
+    words = [name, *options]
+    for pair in options.get("schedulers", ()):
+        words += _schedule_words(*pair)
+    return words
+
+
+def one_line(text: str) -> str:
+    """Return a text for a comment: without line breaks or anything that ends a docstring."""
+    return " ".join(str(text).replace('"', "'").replace("\\", "/").split())
 
 
 def _first_object(value: Any) -> str | None:
@@ -99,16 +132,19 @@ def _first_object(value: Any) -> str | None:
 
 def _introduction(result: Result) -> str:
     target = result.target
-    learned = {"expression": target["text"], "callable": f"samples of {target['text']}"}.get(target["kind"], "data")
+    text = one_line(target["text"])
+    learned = {"expression": text, "callable": f"samples of {text}"}.get(target["kind"], "data")
     lines = [
         f"# A {kind_of_polynomial(result)} learns {learned}",
         "",
-        f"Trained with PyTorch's `nn` and `optim`: {result.method['optimizer']} minimises the {result.arguments['loss']} loss "
-        f"of a polynomial in the {result.basis} basis, {result.steps} updates.",
+        f"Trained with PyTorch's `nn` and `optim`: {result.method['optimizer']} minimises the "
+        f"{result.arguments['loss']} loss of a polynomial in the {result.basis} basis, {result.steps} updates.",
     ]
     if result.optimum is not None:
-        lines.append(f"No {kind_of_polynomial(result)} can do better on these samples than a loss of {result.optimum!r}.")
-    lines.append(f"Written by polyoptim {result.versions['polyoptim']}; it needs torch and nothing else.")
+        lines.append(
+            f"No {kind_of_polynomial(result)} can do better on these samples than a loss of {result.optimum!r}."
+        )
+    lines.append(f"Written by polyoptim {one_line(result.versions['polyoptim'])}; it needs torch and nothing else.")
     return "\n".join(textwrap.fill(line, WIDTH - 2) if line else "" for line in lines)
 
 
@@ -117,7 +153,7 @@ def _imports(result: Result) -> str:
 
 
 def _dtype(result: Result) -> str:
-    return result.arguments["dtype"] or "float32"
+    return str(result.arguments["dtype"])
 
 
 def _dtype_argument(result: Result) -> str:
@@ -129,7 +165,9 @@ def _samples(result: Result) -> str:
     if result.samples is None:
         expression = parse(result.target["text"])
         code, helpers = expression.source("torch")
-        ends = ", ".join(_end(given, value) for given, value in zip(result.arguments["domain"], result.domain, strict=True))
+        ends = ", ".join(
+            _end(given, value) for given, value in zip(result.arguments["domain"], result.domain, strict=True)
+        )
         lines += [f"{helper}\n\n" for helper in helpers]
         lines.append(f"x = torch.linspace({ends}, {result.count}{_dtype_argument(result)})")
         lines.append(f"y = {code}")
@@ -163,7 +201,9 @@ def _features(result: Result) -> str:
     if result.window is not None:
         domain = result.map
         variable = "u"
-        lines.append(f"# u is x, mapped from [{domain.a!r}, {domain.b!r}] to {list(result.window)}: {mapped_variable(result)}")
+        lines.append(
+            f"# u is x, mapped from [{domain.a!r}, {domain.b!r}] to {list(result.window)}: {mapped_variable(result)}"
+        )
         lines.append(f"u = ((x.double() - {domain.center!r}) * {domain.scale!r} + {domain.offset!r}).to(x.dtype)")
     if not above:
         return "\n".join([*lines, f"features = {variable}.new_zeros(len(x), 0)"])
@@ -202,13 +242,11 @@ def _model(result: Result) -> str:
     columns = sum(k > 0 for k in result.powers)
     bias = "" if 0 in result.powers else ", bias=False"
     to_device = "" if arguments["device"] == "cpu" else ".to(device)"
-    lines = [
-        f"model = torch.nn.Sequential(torch.nn.Linear({columns}, 1{bias}{_dtype_argument(result)}), torch.nn.Flatten(0, 1))"
-        f"{to_device}"
-    ]
+    linear = f"torch.nn.Linear({columns}, 1{bias}{_dtype_argument(result)})"
+    lines = [f"model = torch.nn.Sequential({linear}, torch.nn.Flatten(0, 1)){to_device}"]
     lines += _loss_lines(result)
-    rate = {} if arguments["lr"] is None else {"lr": number(arguments["lr"], "lr")}
-    options = {**rate, **(arguments["optimizer_options"] or {})}
+    rate = {} if arguments["lr"] is None else {"lr": arguments["lr"]}
+    options = {**rate, **arguments["optimizer_options"]}
     given = "".join(f", {name}={_value(value)}" for name, value in options.items())
     lines.append(f"optimizer = torch.optim.{result.method['optimizer']}(model.parameters(){given})")
     if result.method["schedule"]:
@@ -223,9 +261,8 @@ def _weighted(result: Result) -> bool:
 def _loss_lines(result: Result) -> list[str]:
     """Return the definition of loss_fn(prediction, y) or loss_fn(prediction, y, weight)."""
     loss: Loss = find_loss(result.arguments["loss"])
-    options = loss.check({name: number(value) for name, value in (result.arguments["loss_options"] or {}).items()})
-    given = "".join(f", {name}={value!r}" for name, value in options.items())
-    reduction = result.arguments["reduction"].lower()
+    given = "".join(f", {name}={value!r}" for name, value in result.arguments["loss_options"].items())
+    reduction = result.arguments["reduction"]
     if loss.torch_class and not _weighted(result):
         return [f"loss_fn = torch.nn.{loss.torch_class}(reduction={reduction!r}{given})"]
     if loss.torch_class:
@@ -266,7 +303,7 @@ def _schedule(name: str, options: Mapping[str, Any]) -> str:
 
 
 def _loop(result: Result) -> str:
-    every, steps = int(number(result.arguments["every"])), result.steps
+    every, steps = result.arguments["every"], result.steps
     batch_size = result.arguments["batch_size"]
     weight = ", weight" if _weighted(result) else ""
     whole = f"loss_fn(model(features), y{weight})"
@@ -287,11 +324,10 @@ def _loop(result: Result) -> str:
     head, body = [], [printing, f"    print(t, {whole}.item())"]
     one = whole
     if batch_size is not None:
-        size = int(number(batch_size))
         head = ["batches = []  # one random order of the samples an epoch, the last short batch kept", ""]
         body += [
             "if not batches:",
-            f"    batches = list(torch.randperm({result.count}).split({size}))",
+            f"    batches = list(torch.randperm({result.count}).split({batch_size}))",
             f"batch = batches.pop(0){'' if result.arguments['device'] == 'cpu' else '.to(device)'}",
         ]
         one = f"loss_fn(model(features[batch]), y[batch]{weight and ', weight[batch]'})"

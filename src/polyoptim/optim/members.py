@@ -66,4 +66,6 @@ def refusal(
 ) -> ArgumentError:
     """Return our error for one that torch raised."""
     with_what = "".join(f", {name}={value!r}" for name, value in (options or {}).items())
-    return ArgumentError(f"{kind} {name_of(maker)!r} cannot be used here: {error}{with_what and ' (with ' + with_what[2:] + ')'}")
+    return ArgumentError(
+        f"{kind} {name_of(maker)!r} cannot be used here: {error}{with_what and ' (with ' + with_what[2:] + ')'}"
+    )

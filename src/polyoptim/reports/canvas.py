@@ -23,7 +23,7 @@ class Canvas:
     >>> canvas = Canvas(4, 2, (0, 1), (0, 1), plain=True)
     >>> canvas.curve([0, 1], [0, 1])
     >>> print("|".join(canvas.lines()))
-      **|**  
+      **|**
     """
 
     def __init__(
@@ -38,11 +38,13 @@ class Canvas:
         """Draw the line through the points; what lies outside is left out."""
         columns, rows = self._places(x, y, 2 * self.width, 4 * self.height)
         for start in range(len(columns) - 1):
-            ends = columns[start : start + 2], rows[start : start + 2]
-            if not np.isfinite(ends).all():
+            across: list[float] = columns[start : start + 2].tolist()
+            down: list[float] = rows[start : start + 2].tolist()
+            if not np.isfinite(across + down).all():
                 continue
-            count = int(min(np.ptp(ends[0]) + np.ptp(ends[1]), 8 * (self.width + self.height))) + 1
-            for column, row in zip(np.linspace(*ends[0], count + 1), np.linspace(*ends[1], count + 1), strict=True):
+            length = abs(across[1] - across[0]) + abs(down[1] - down[0])
+            count = int(min(length, 8 * (self.width + self.height))) + 2
+            for column, row in zip(np.linspace(*across, count), np.linspace(*down, count), strict=True):
                 place = round(float(row)), round(float(column))
                 if 0 <= place[0] < 4 * self.height and 0 <= place[1] < 2 * self.width:
                     self._dots[place] = True

@@ -43,7 +43,7 @@ def optimum_curve(result: Result, x: Array) -> Array | None:
 
 
 def kind_of_polynomial(result: Result) -> str:
-    """Return what a person calls such a polynomial: "cubic", "polynomial of degree 8", …"""
+    """Return what a person calls such a polynomial, such as "cubic" or "polynomial of degree 8"."""
     if result.powers == tuple(range(result.degree + 1)):
         return DEGREES.get(result.degree, f"polynomial of degree {result.degree}")
     return f"polynomial with the powers {', '.join(map(str, result.powers))}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -50,16 +51,15 @@ def _save(drawn: Figure, path: str | os.PathLike[str]) -> None:
 
 
 def _wrapped(formula: str, width: int = 110) -> str:
+    """Return the formula on at most three lines, broken before a term and never inside brackets."""
     lines, line = [], ""
-    for word in formula.replace(" + ", " +\0").replace(" - ", " -\0").split():
-        if len(line) + len(word) > width and line:
+    for term in re.split(r" (?=[+-] [^()]*(?:\([^()]*\)[^()]*)*$)|(?<=,) ", formula):
+        if line and len(line) + len(term) > width:
             lines.append(line)
             line = ""
-        line = f"{line} {word}".strip()
-    shown = [*lines, line][:3]
-    if len(lines) > 2:
-        shown[-1] += " …"
-    return "\n".join(shown).replace("\0", " ")
+        line = f"{line} {term}".strip()
+    lines.append(line)
+    return "\n".join([*lines[:3], *(["…"] if len(lines) > 3 else [])])
 
 
 def _curves(result: Result, panel: Any) -> None:
@@ -72,7 +72,7 @@ def _curves(result: Result, panel: Any) -> None:
     else:
         panel.plot(x, y, ".", color=TARGET, markersize=3, alpha=0.6, label=f"{result.count} samples")
     if best is not None:
-        panel.plot(inside, best, "--", color=BEST, linewidth=1.2, label=f"best {kind_of_polynomial(result)}")
+        panel.plot(inside, best, "--", color=BEST, linewidth=1.2, label=f"best {kind_of_polynomial(result)}", zorder=3)
     panel.plot(inside, learned, color=LEARNED, linewidth=1.6, label="learned")
     shown = y_range(y, *([] if best is None else [best]), *([learned] if result.status != "diverged" else []))
     panel.set_ylim(*shown)
@@ -82,7 +82,11 @@ def _curves(result: Result, panel: Any) -> None:
 
 def _residual(result: Result, panel: Any) -> None:
     x, y = target_points(result, POINTS)
-    style = {"linewidth": 1.4} if result.target["kind"] == "expression" else {"linestyle": "", "marker": ".", "markersize": 3}
+    style = (
+        {"linewidth": 1.4}
+        if result.target["kind"] == "expression"
+        else {"linestyle": "", "marker": ".", "markersize": 3}
+    )
     panel.axhline(0, color=TARGET, linewidth=0.8)
     panel.plot(x, result(x) - y, color=LEARNED, label="learned", **style)
     best = optimum_curve(result, x)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -128,9 +127,7 @@ def _round(value: float, digits: int) -> float:
     return float(f"{value:.{digits - 1}e}")
 
 
-def _sum(
-    coef: Sequence[float], powers: Sequence[int] | None, term: Callable[[int], str], latex: bool = False
-) -> str:
+def _sum(coef: Sequence[float], powers: Sequence[int] | None, term: Callable[[int], str], latex: bool = False) -> str:
     """Return ``c0 + c1*x - …``; terms that are zero are left out."""
     pieces: list[str] = []
     for k in powers if powers is not None else range(len(coef)):

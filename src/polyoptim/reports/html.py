@@ -44,7 +44,9 @@ def _picture(result: Result) -> str:
     learned = result(inside)
     low, high = y_range(y, learned) if result.status != "diverged" else y_range(y)
     target = " ".join(_place(result, px, py, low, high) for px, py in zip(x, y, strict=True))
-    curve = " ".join(_place(result, px, py, low, high) for px, py in zip(inside, np.clip(learned, low, high), strict=True))
+    curve = " ".join(
+        _place(result, px, py, low, high) for px, py in zip(inside, np.clip(learned, low, high), strict=True)
+    )
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" '
         f'style="display:block;background:white"><title>target (dotted) and polynomial</title>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -47,6 +48,8 @@ def lesson(result: Result) -> str:
 def verdict(result: Result) -> str:
     """Return one line that puts the loss next to the optimum."""
     kind = kind_of_polynomial(result)
+    if not math.isfinite(result.loss):
+        return f"Optimum: {result.optimum!r}; the loss is not finite."
     if result.optimum is None:
         return f"Optimum: not known for the loss {name(result.arguments.get('loss'))}. Loss: {result.loss!r}."
     if result.gap is None:
@@ -80,12 +83,14 @@ def _table(result: Result) -> str:
     arguments = result.arguments
     rows: list[tuple[str, str]] = [("formula", result.formula), ("", result.formula_note)]
     samples = f"{arguments.get('reduction', 'sum')} over {result.count} samples"
-    rows.append(("loss", f"{result.loss:.10g}   {name(arguments.get('loss'))}, {samples}"))
+    loss = f"{result.loss:.10g}" if math.isfinite(result.loss) else "not finite"
+    rows.append(("loss", f"{loss}   {name(arguments.get('loss'))}, {samples}"))
     if result.optimum is not None:
         best = "" if result.optimum_coef is None else f", reached by {formula_of(result, result.optimum_coef)}"
         rows.append(("optimum", f"{result.optimum:.10g}   {result.optimum_kind}{best}"))
-        rows.append(("excess", f"{result.excess:.4g}"))
-        rows.append(("gap", "none: the optimum is zero to rounding" if result.gap is None else f"{result.gap:.4g}"))
+        if result.excess is not None:
+            gap = "none: the optimum is zero to rounding" if result.gap is None else f"{result.gap:.4g}"
+            rows += [("excess", f"{result.excess:.4g}"), ("gap", gap)]
     rows.append(("largest error", f"{result.sup_error:.4g}   {result.sup_error_kind} on the {result.count} samples"))
     rows.append(("status", f"{result.status}: {result.message}"))
     rate = arguments.get("lr")
@@ -93,8 +98,9 @@ def _table(result: Result) -> str:
     how = f"{name(arguments.get('optimizer'))}, lr={'its default' if rate is None else rate}"
     how += "" if schedule is None else f", {name(schedule)}"
     rows.append(("optimizer", how))
-    dtype = arguments.get("dtype") or "float32"
-    rows.append(("run", f"engine {result.engine}, {dtype}, seed {result.seed}, {result.seconds:.3f} s"))
+    rows.append(
+        ("run", f"engine {result.engine}, {arguments.get('dtype')}, seed {result.seed}, {result.seconds:.3f} s")
+    )
     width = max(len(label) for label, _ in rows)
     return "\n".join(f"{label:<{width}}  {text}" for label, text in rows if text)
 
@@ -111,6 +117,8 @@ def _film(result: Result, plain: bool) -> str:
     best = optimum_curve(result, inside)
     shown = y_range(y, *([] if best is None else [best]))
     rows = _moments(result)
+    if not rows:
+        return ""
     blocks = []
     for row in rows:
         canvas = Canvas(FRAME_WIDTH, FRAME_HEIGHT, result.domain, shown, plain)
@@ -143,9 +151,7 @@ def _loss_plot(result: Result, plain: bool) -> str:
     floor = [] if result.gap is None or not result.optimum else [np.log10(result.optimum)]
     low, high = min([*logs, *floor]), max([*logs, *floor])
     margin = 0.04 * (high - low) or 1.0
-    canvas = Canvas(
-        LOSS_WIDTH, LOSS_HEIGHT, (float(steps[0]), float(steps[-1])), (low - margin, high + margin), plain
-    )
+    canvas = Canvas(LOSS_WIDTH, LOSS_HEIGHT, (float(steps[0]), float(steps[-1])), (low - margin, high + margin), plain)
     if floor:
         canvas.level(floor[0])
     canvas.curve(steps[known], logs)

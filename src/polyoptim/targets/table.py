@@ -59,17 +59,18 @@ def read(target: Any, wanted: Mapping[str, str | None]) -> dict[str, npt.NDArray
         header = _header(rows, what)
     else:
         what = "the table"
-        header = [str(name) for name in getattr(target, "column_names", None) or getattr(target, "columns", target)]
+        labels = list(getattr(target, "column_names", None) or getattr(target, "columns", target))
+        header = [str(label) for label in labels]
     names = {role: name for role, name in wanted.items() if name is not None}
     _check_names(names, wanted, header, what)
     if rows is not None:
         found = _parse(rows, header, names, what)
     else:
-        found = {role: column(target[name], f"column {name!r}") for role, name in names.items()}
+        found = {role: column(target[labels[header.index(name)]], f"column {name!r}") for role, name in names.items()}
     return {role: found.get(role) for role in wanted}
 
 
-def _check_names(names: Mapping[str, str], wanted: Mapping[str, str | None], header: list[str], what: str) -> None:
+def _check_names(names: Mapping[str, Any], wanted: Mapping[str, str | None], header: list[str], what: str) -> None:
     wrong = [
         f"{role} is not given: name a column of {what}." for role in ("x", "y") if role in wanted and role not in names
     ]
@@ -93,7 +94,9 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             for row in reader:
                 yield reader.line_num, row
     except FileNotFoundError:
-        raise DataError(f"there is no file {str(path)!r}. Check the path, or write the target as an expression.") from None
+        raise DataError(
+            f"there is no file {str(path)!r}. Check the path, or write the target as an expression."
+        ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
@@ -118,7 +121,9 @@ def _parse(
         if not row:
             continue
         if len(row) != len(header):
-            raise DataError(f"{what}, line {line}: {len(row)} cells, but the header has {len(header)}. Repair that line.")
+            raise DataError(
+                f"{what}, line {line}: {len(row)} cells, but the header has {len(header)}. Repair that line."
+            )
         for role, place in places.items():
             text = row[place]
             values[role].append(_number(text, f"{what}, line {line}, column {header[place]!r}"))

@@ -1,0 +1,102 @@
+"""Target: what the user wants predicted, in any of its forms, and its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyoptim.domain import Domain
+from polyoptim.errors import ArgumentError, DataError
+from polyoptim.targets.expression import Expression, parse
+from polyoptim.targets.samples import SAMPLERS, Samples, check_finite, check_lengths, check_weight, column
+from polyoptim.targets.table import is_file, is_table, read
+
+
+class Target:
+    """What is to be predicted, recognised but not yet sampled.
+
+    Parameters
+    ----------
+    target : an expression in x, a function, the values of x, the path of a CSV file, or a table.
+    y, x, weight : values with arrays; names of columns with a file or a table.
+
+    Raises
+    ------
+    ArgumentError, DataError
+        Where they do not go together, or hold what is no number.
+    """
+
+    def __init__(self, target: Any, y: Any, x: Any, weight: Any) -> None:
+        self.expression: Expression | None = None
+        self.function: Callable[[Any], Any] | None = None
+        self.data: tuple[Any, Any, Any] | None = None
+        if is_file(target) or is_table(target):
+            found = read(target, {"x": x, "y": y, "weight": weight})
+            self.data = (found["x"], found["y"], found["weight"])
+            names = {name: value for name, value in (("x", x), ("y", y), ("weight", weight)) if value is not None}
+            text = str(target) if is_file(target) else "a table"
+            self.about = {"kind": "table", "text": text, **names}
+        elif isinstance(target, str) or (callable(target) and not hasattr(target, "__array__")):
+            given = [name for name, value in (("x", x), ("y", y), ("weight", weight)) if value is not None]
+            if given:
+                raise ArgumentError(
+                    f"{' and '.join(given)} cannot be given where the target is a function; "
+                    "they belong to arrays and tables."
+                )
+            if isinstance(target, str):
+                self.expression = parse(target)
+                self.about = {"kind": "expression", "text": target}
+            else:
+                self.function = target
+                self.about = {"kind": "callable", "text": getattr(target, "__name__", type(target).__name__)}
+        else:
+            if x is not None:
+                raise ArgumentError("x names a column of a table; with arrays write train(x, y).")
+            if y is None:
+                raise ArgumentError(
+                    "the target is neither an expression, a function, a file nor a table. "
+                    "For arrays give x and y: train(x, y)."
+                )
+            self.data = (column(target, "x"), column(y, "y"), None if weight is None else column(weight, "weight"))
+            self.about = {"kind": "arrays", "text": "arrays"}
+
+    @property
+    def is_data(self) -> bool:
+        """Whether the samples are given rather than drawn from a function."""
+        return self.data is not None
+
+    def points(self, domain: Domain, count: int, dtype: str) -> Samples:
+        """Return the samples as the engine will see them."""
+        sampler = SAMPLERS["torch"]
+        if self.data is None:
+            what = f"the target {self.about['text']!r}"
+            x, y = sampler.sample(self.expression or self.function, domain.a, domain.b, count, dtype, what)
+            check_finite(x, y, what)
+            return Samples(x, y)
+        check_lengths(x=self.data[0], y=self.data[1], weight=self.data[2])
+        check_weight(self.data[2])
+        rounded = {}
+        for name, values in zip(("x", "y", "weight"), self.data, strict=True):
+            if values is None:
+                continue
+            rounded[name] = sampler.round_to(values, dtype)
+            if not np.isfinite(rounded[name]).all():
+                place = int(np.argmax(~np.isfinite(rounded[name])))
+                raise DataError(
+                    f"{name}[{place}] is {values[place]}, beyond the range of {dtype}. Use dtype='float64'."
+                )
+        check_weight(rounded.get("weight"))
+        return Samples(rounded["x"], rounded["y"], rounded.get("weight"))
+
+    def notes(self, points: Samples, dtype: str) -> list[str]:
+        """Return what rounding the data to the dtype has lost."""
+        if self.data is None:
+            return []
+        before, after = len(np.unique(self.data[0])), len(np.unique(points.x))
+        if after == before:
+            return []
+        return [
+            f"{dtype} cannot tell all values of x apart: {before} different ones became {after}. Use dtype='float64'."
+        ]
