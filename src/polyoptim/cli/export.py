@@ -12,10 +12,7 @@ from polyoptim.cli.files import check_files, write_files
 from polyoptim.cli.words import Command
 
 
-@click.command(
-    cls=Command,
-    epilog="Examples: polyoptim export sine.json sine.py sine.ipynb; polyoptim export sine.json f.py --to numpy",
-)
+@click.command(cls=Command)
 @click.argument("result", metavar="RESULT")
 @click.argument("files", metavar="FILE …", nargs=-1, required=True)
 @click.option("--to", metavar="FORM", help="torch, numpy, notebook, latex or json.  [default: by the ending]")
@@ -23,7 +20,12 @@ def export(result: str, files: Sequence[str], to: str | None) -> int:
     """Write a saved result in other forms.
 
     By the ending: .py a standalone PyTorch program, .ipynb a notebook, .tex the formula, .json the result.
-    """
+
+    \b
+    Examples:
+    polyoptim export sine.json sine.py sine.ipynb
+    polyoptim export sine.json f.py --to numpy
+    """  # noqa: D301 - click's mark against wrapping
     loaded = polyoptim.load(result)
     check_files(None, None, () if to else files, loaded.verb)
     return write_files(loaded, None, None, files, to=to, show=sys.stdout.isatty())

@@ -12,12 +12,18 @@ from polyoptim.cli.output import emit, emit_result
 from polyoptim.cli.words import Command
 
 
-@click.command(cls=Command, epilog="Examples: polyoptim show sine.json; polyoptim show sine.json --plot sine.png")
+@click.command(cls=Command)
 @click.argument("result", metavar="RESULT")
 @click.option("--plot", metavar="FILE", help="Draw a picture: .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(result: str, plot: str | None, as_json: bool) -> int:
-    """Show a saved result: its report, as JSON, or as a picture."""
+    """Show a saved result: its report, as JSON, or as a picture.
+
+    \b
+    Examples:
+    polyoptim show sine.json
+    polyoptim show sine.json --plot sine.png
+    """  # noqa: D301 - click's mark against wrapping
     check_files(None, plot, (), "train")
     loaded = polyoptim.load(result)
     if as_json:

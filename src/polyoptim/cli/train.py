@@ -43,11 +43,24 @@ def completion(kind: str) -> Callable[[click.Context, click.Parameter, str], lis
     return complete
 
 
-@click.command(
-    cls=Command,
-    epilog='Examples: polyoptim train "sin(x)" --seed 0; '
-    'polyoptim train "exp(-x**2)" --degree 8 --basis chebyshev --optimizer Adam --lr 0.05; '
-    "polyoptim train data.csv --x t --y v --dtype float64 --set momentum=0.9 --save run.json",
+# The panels of --help, from what is learned to what is written.
+PANELS = {
+    "Target": ("--x", "--y", "--weight", "--domain", "--samples"),
+    "Polynomial": ("--degree", "--powers", "--basis", "--mapped"),
+    "Loss": ("--loss", "--loss-set", "--reduction"),
+    "Steps": ("--optimizer", "--lr", "--set", "--schedule", "--schedule-set", "--steps", "--batch-size", "--every"),
+    "End and surroundings": ("--tol-loss", "--tol-gradient", "--strict", "--seed", "--dtype", "--device", "--engine"),
+    "Output": ("--save", "--plot", "--export", "--json", "--report", "--quiet", "--help"),
+}
+
+
+@click.command(cls=Command)
+@click.rich_config(
+    help_config={
+        "option_groups": {
+            "polyoptim train": [{"name": name, "options": list(options)} for name, options in PANELS.items()]
+        }
+    }
 )
 @click.argument("target", metavar="TARGET")
 @click.option("--x", "x", metavar="COL", help="Column of x, where TARGET is a CSV file.")
@@ -177,7 +190,13 @@ def train(
 
     TARGET is an expression in x, such as "sin(x)", or a CSV file (then --x and --y name its columns).
     Numbers may be expressions: --lr 2**-10, --domain -pi/2 pi.
-    """
+
+    \b
+    Examples:
+    polyoptim train "sin(x)" --seed 0
+    polyoptim train "exp(-x**2)" --degree 8 --basis chebyshev --optimizer Adam --lr 0.05
+    polyoptim train data.csv --x t --y v --dtype float64 --set momentum=0.9 --save run.json
+    """  # noqa: D301 - click's mark against wrapping
     check_files(save, plot, export, "train")
     given = {**arguments, "powers": powers(arguments["powers"])}
     if domain is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import rich_click as click
 
 from polyoptim.errors import ArgumentError, PolyoptimError
-from polyoptim.targets.expression import number
+from polyoptim.registry import Registry
 
 # Put before a word that begins with a minus sign but is no option, and taken off again when it is read.
 _MARK = "\N{ZERO WIDTH SPACE}"
@@ -62,6 +62,10 @@ def unmarked(word: str) -> str:
     return word.removeprefix(_MARK)
 
 
+# Loaded late: --help needs no NumPy.
+READERS = Registry("reader", {"number": "polyoptim.targets.expression:number"})
+
+
 class Number(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only
     """A number, or an expression for one: 0.001, 2**-10, -pi/2; checked by the function that takes it."""
 
@@ -107,7 +111,7 @@ def value(text: str) -> Any:
     if re.fullmatch(r"[+-]?\d{1,18}", text):
         return int(text)
     try:
-        return number(text)
+        return READERS["number"](text)
     except PolyoptimError:
         pass
     if "," in text and "(" not in text:
