@@ -1,16 +1,19 @@
-"""Arguments that several faces share: numbers as text, degree and powers, domain."""
+"""Arguments that verbs share: numbers as text, degree and powers, domain, options; all that is wrong said at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import random
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from polyoptim.domain import Domain
-from polyoptim.errors import ArgumentError
+from polyoptim.errors import ArgumentError, DataError
 from polyoptim.targets.expression import integer, number
 
 # A matrix of 2000 samples and 1000 columns is 16 MB; beyond that a typing mistake is likelier than a wish.
 LARGEST_DEGREE = 1000
+MOST_SAMPLES = 10**8
+LARGEST_SEED = 2**64 - 1
 
 
 def check_powers(degree: Any, powers: Any) -> tuple[int, ...]:
@@ -44,3 +47,69 @@ def resolve_domain(domain: Any, window: tuple[float, float] | None) -> Domain:
     if len(ends) != 2:
         raise ArgumentError(f"domain must be a pair of numbers a < b, got {len(ends)} values.")
     return Domain(number(ends[0], "domain"), number(ends[1], "domain"), window)
+
+
+class Arguments:
+    """Collects the sentences of all wrong arguments, so that the user sees them at once."""
+
+    def __init__(self) -> None:
+        self.wrong: list[ArgumentError | DataError] = []
+
+    def __call__(self, checked: Callable[[], Any]) -> Any:
+        """Return what `checked` returns, or None where it raised; its sentence is kept."""
+        try:
+            return checked()
+        except (ArgumentError, DataError) as error:
+            self.wrong.append(error)
+            return None
+
+    def done(self) -> None:
+        """Raise what was collected."""
+        if len(self.wrong) == 1:
+            raise self.wrong[0]
+        if self.wrong:
+            raise ArgumentError("\n".join(str(error) for error in self.wrong))
+
+
+def read_count(value: Any) -> int:
+    """Return how many points of a function are sampled."""
+    count = integer(value, "samples", minimum=1)
+    if count > MOST_SAMPLES:
+        raise ArgumentError(f"samples must be at most {MOST_SAMPLES}, got {count}.")
+    return count
+
+
+def read_size(value: Any, name: str) -> float:
+    """Return a finite number >= 0."""
+    found = number(value, name)
+    if found < 0:
+        raise ArgumentError(f"{name} must be a number >= 0, got {found!r}.")
+    return found
+
+
+def read_seed(seed: Any) -> int:
+    """Return the seed of a generator of torch; None draws one."""
+    if seed is None:
+        return random.SystemRandom().getrandbits(32)
+    found = integer(seed, "seed", minimum=0)
+    if found > LARGEST_SEED:
+        raise ArgumentError(f"seed must be below 2**64, got {found}.")
+    return found
+
+
+def read_options(options: Any, name: str, texts: Collection[str] = ()) -> dict[str, Any]:
+    """Return a mapping of names to values; a text that stands for a number becomes it, but for the names in `texts`."""
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise ArgumentError(f"{name} must map names to values, got {options!r}.")
+    return {key: value if key in texts else _number_or_same(value) for key, value in options.items()}
+
+
+def _number_or_same(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return number(value)
+    except ArgumentError:
+        return value

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from polyoptim import __version__
-from polyoptim.arguments import check_powers, resolve_domain
+from polyoptim.arguments import (
+    Arguments,
+    check_powers,
+    read_count,
+    read_options,
+    read_seed,
+    read_size,
+    resolve_domain,
+)
 from polyoptim.bases import FAMILIES
 from polyoptim.bases.family import Family
 from polyoptim.certificate import largest_stable_rate
 from polyoptim.domain import Domain
 from polyoptim.engines import ENGINES
-from polyoptim.engines.plan import Callback, Plan
+from polyoptim.engines.plan import STEP_FUNCTIONS, Callback, Plan
 from polyoptim.errors import ArgumentError, DataError, StatusError
 from polyoptim.losses import Loss, find_loss
 from polyoptim.problem import Problem
@@ -29,13 +36,11 @@ from polyoptim.targets.samples import Samples
 from polyoptim.targets.target import Target
 
 DEFAULT_DOMAIN = ("-pi", "pi")
+DEFAULT_RATE = 1e-3
 # Spacing of each dtype at 1.
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 LARGEST_KEPT = 100_000
 SMALLEST_ADVISED = 1e-12  # a smaller learning rate is no advice
-FEWEST_SAMPLES = 1
-MOST_SAMPLES = 10**8
-LARGEST_SEED = 2**64 - 1
 
 
 def train(
@@ -54,7 +59,7 @@ def train(
     loss_options: Mapping[str, Any] | None = None,
     reduction: str = "sum",
     optimizer: Any = "RMSprop",
-    lr: Any = 1e-3,
+    lr: Any = DEFAULT_RATE,
     optimizer_options: Mapping[str, Any] | None = None,
     schedule: Any = None,
     schedule_options: Mapping[str, Any] | None = None,
@@ -127,30 +132,27 @@ def train(
     arguments = {
         name: value for name, value in locals().items() if name not in ("callbacks", "target", "y", "x", "weight")
     }
-    check = _Arguments()
+    check = Arguments()
     plan = {
-        "lr": check(lambda: None if lr is None else _positive(lr, "lr", zero=True)),
+        "lr": check(lambda: _rate(lr, optimizer_options)),
         "optimizer": optimizer,
-        "optimizer_options": check(lambda: _options(optimizer_options, "optimizer_options")),
+        "optimizer_options": check(lambda: _without_rate(read_options(optimizer_options, "optimizer_options"))),
         "schedule": schedule,
-        "schedule_options": check(lambda: _options(schedule_options, "schedule_options")),
+        "schedule_options": check(lambda: read_options(schedule_options, "schedule_options", STEP_FUNCTIONS)),
         "steps": check(lambda: integer(steps, "steps", minimum=0)),
         "batch_size": check(lambda: None if batch_size is None else integer(batch_size, "batch_size", minimum=1)),
         "every": check(lambda: integer(every, "every", minimum=1)),
-        "tol_loss": check(lambda: None if tol_loss is None else _positive(tol_loss, "tol_loss", zero=True)),
-        "tol_gradient": check(
-            lambda: None if tol_gradient is None else _positive(tol_gradient, "tol_gradient", zero=True)
-        ),
-        "seed": check(lambda: _seed(seed)),
+        "tol_loss": check(lambda: None if tol_loss is None else read_size(tol_loss, "tol_loss")),
+        "tol_gradient": check(lambda: None if tol_gradient is None else read_size(tol_gradient, "tol_gradient")),
+        "seed": check(lambda: read_seed(seed)),
         "dtype": check(lambda: "float32" if dtype is None else match("dtype", dtype, EPS)),
         "device": str(device),
         "callbacks": check(lambda: _callbacks(callbacks)),
     }
     family: Family = check(lambda: FAMILIES[basis])
     chosen = check(lambda: check_powers(degree, powers))
-    data_domain = domain == DEFAULT_DOMAIN if isinstance(domain, (tuple, list)) else False
     interval = check(lambda: resolve_domain(domain, None))
-    count = check(lambda: _samples_count(samples))
+    count = check(lambda: read_count(samples))
     loss_used, loss_values = check(lambda: _loss(loss, loss_options)) or (None, {})
     reduced = check(lambda: match("reduction", reduction, ("sum", "mean")))
     run = check(lambda: ENGINES[engine])
@@ -158,39 +160,20 @@ def train(
     check.done()
 
     points = what.points(interval, count, plan["dtype"])
-    if what.is_data and data_domain:
+    if what.is_data and domain is DEFAULT_DOMAIN:
         interval = _range(points)
     window = family.window if (family.mapped if mapped is None else mapped) else None
     problem = Problem(points, family, Domain(interval.a, interval.b, window), chosen, loss_used, loss_values, reduced)
     optimum = least_squares(problem, EPS[plan["dtype"]]) if problem.is_squared else Optimum()
     solution: Solution = run(problem, Plan(**plan, optimum=optimum))
     read = {name: value for name, value in plan.items() if name in arguments}
-    arguments = {**arguments, **read, "samples": count, "loss_options": loss_values, "reduction": reduced}
+    shape = {"degree": chosen[-1], "powers": None if powers is None else chosen, "samples": count}
+    arguments = {**arguments, **read, **shape, "loss_options": loss_values, "reduction": reduced}
     result = _result(problem, what, solution, optimum, plan, arguments, engine)
     if strict and result.status is not Status.CONVERGED:
         hint = "" if tol_loss is not None or tol_gradient is not None else " Give tol_loss or tol_gradient."
         raise StatusError(f"Not converged: {result.message}{hint}", result)
     return result
-
-
-class _Arguments:
-    """Collects the sentences of all wrong arguments, so that the user sees them at once."""
-
-    def __init__(self) -> None:
-        self.wrong: list[ArgumentError | DataError] = []
-
-    def __call__(self, checked: Callable[[], Any]) -> Any:
-        try:
-            return checked()
-        except (ArgumentError, DataError) as error:
-            self.wrong.append(error)
-            return None
-
-    def done(self) -> None:
-        if len(self.wrong) == 1:
-            raise self.wrong[0]
-        if self.wrong:
-            raise ArgumentError("\n".join(str(error) for error in self.wrong))
 
 
 def _result(
@@ -294,47 +277,21 @@ def _range(points: Samples) -> Domain:
     return Domain(low, high)
 
 
-def _samples_count(value: Any) -> int:
-    count = integer(value, "samples", minimum=FEWEST_SAMPLES)
-    if count > MOST_SAMPLES:
-        raise ArgumentError(f"samples must be at most {MOST_SAMPLES}, got {count}.")
-    return count
+def _rate(lr: Any, options: Any) -> float | None:
+    """Return the learning rate, which may stand among the optimizer's options too."""
+    if isinstance(options, Mapping) and "lr" in options:
+        if lr not in (None, DEFAULT_RATE):
+            raise ArgumentError(f"lr is given twice: {lr!r}, and {options['lr']!r} in optimizer_options. Give it once.")
+        lr = options["lr"]
+    return None if lr is None else read_size(lr, "lr")
 
 
-def _positive(value: Any, name: str, zero: bool = False) -> float:
-    found = number(value, name)
-    if found < 0 or (found == 0 and not zero):
-        raise ArgumentError(f"{name} must be a number {'>=' if zero else '>'} 0, got {found!r}.")
-    return found
-
-
-def _seed(seed: Any) -> int:
-    if seed is None:
-        return random.SystemRandom().getrandbits(32)
-    found = integer(seed, "seed", minimum=0)
-    if found > LARGEST_SEED:
-        raise ArgumentError(f"seed must be below 2**64, got {found}.")
-    return found
-
-
-def _options(options: Any, name: str) -> dict[str, Any]:
-    if options is None:
-        return {}
-    if not isinstance(options, Mapping):
-        raise ArgumentError(f"{name} must map names to values, got {options!r}.")
-    return dict(options)
-
-
-def _callbacks(callbacks: Any) -> tuple[Callback, ...]:
-    found = (callbacks,) if callable(callbacks) else tuple(callbacks)
-    for callback in found:
-        if not callable(callback):
-            raise ArgumentError(f"each of callbacks must be a function of a row, got {callback!r}.")
-    return found
+def _without_rate(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != "lr"}
 
 
 def _loss(loss: Any, options: Any) -> tuple[Loss | Any, Mapping[str, Any]]:
-    given = _options(options, "loss_options")
+    given = read_options(options, "loss_options")
     if isinstance(loss, str):
         found = find_loss(loss)
         return found, found.check({name: number(value, name) for name, value in given.items()})
@@ -343,3 +300,13 @@ def _loss(loss: Any, options: Any) -> tuple[Loss | Any, Mapping[str, Any]]:
     if given and not isinstance(loss, type):
         raise ArgumentError("loss_options belong to a loss by name or a class; this loss is made already.")
     return loss, given
+
+
+def _callbacks(callbacks: Any) -> tuple[Callback, ...]:
+    if not callable(callbacks) and not isinstance(callbacks, Iterable):
+        raise ArgumentError(f"callbacks must be a list of functions of a row, got {callbacks!r}.")
+    found = (callbacks,) if callable(callbacks) else tuple(callbacks)
+    for callback in found:
+        if not callable(callback):
+            raise ArgumentError(f"each of callbacks must be a function of a row, got {callback!r}.")
+    return found

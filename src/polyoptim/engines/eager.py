@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from polyoptim.engines.criterion import Criterion, make_criterion
-from polyoptim.engines.plan import Plan
+from polyoptim.engines.plan import STEP_FUNCTIONS, Plan
 from polyoptim.errors import ArgumentError
 from polyoptim.nn import Polynomial
 from polyoptim.optim.members import own_name, refusal
@@ -24,8 +24,6 @@ from polyoptim.solution import Row, Solution, Status, Trace
 from polyoptim.targets.expression import parse
 
 DIVERGED_RATIO = 1e6  # a loss this many times its start counts as diverged
-# Options of torch's schedulers that are functions of the step.
-STEP_FUNCTIONS = ("lr_lambda", "scale_fn")
 CALM_UPDATES = 10  # one small change of the loss may be a turning point; so many in a row are not
 
 
@@ -282,8 +280,8 @@ def _with_functions(options: Any) -> Any:
     """Return options in which a text for a function of the step, ``lr_lambda="0.99**x"``, has become that function."""
     if isinstance(options, Mapping):
         return {
-            name: _function_of_step(value)
-            if name in STEP_FUNCTIONS and isinstance(value, str)
+            name: _function_of_step(str(value))
+            if name in STEP_FUNCTIONS and isinstance(value, (str, int, float))
             else _with_functions(value)
             for name, value in options.items()
         }

@@ -9,6 +9,8 @@ from typing import Any
 from polyoptim.solution import Optimum, Row
 
 Callback = Callable[[Row], Any]
+# Options of schedulers that are functions of the step; as text they are expressions in x.
+STEP_FUNCTIONS = ("lr_lambda", "scale_fn")
 
 
 @dataclass(frozen=True)

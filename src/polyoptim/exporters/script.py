@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from polyoptim.engines.plan import STEP_FUNCTIONS
 from polyoptim.errors import ExportError
 from polyoptim.losses import Loss, find_loss
 from polyoptim.reports.curves import kind_of_polynomial
@@ -292,8 +293,8 @@ def _schedule(name: str, options: Mapping[str, Any]) -> str:
     for key, value in options.items():
         if key == "schedulers":
             given.append(f"schedulers=[{', '.join(_schedule(*pair) for pair in value)}]")
-        elif key in ("lr_lambda", "scale_fn") and isinstance(value, str):
-            code, _ = parse(value).source("torch")
+        elif key in STEP_FUNCTIONS:
+            code, _ = parse(str(value)).source("torch")
             body = re.sub(r"\bx\b", "torch.tensor(float(step), dtype=torch.float64)", code)
             given.append(f"{key}=lambda step: ({body}).item()")
         else:

@@ -44,7 +44,9 @@ class Canvas:
                 continue
             length = abs(across[1] - across[0]) + abs(down[1] - down[0])
             count = int(min(length, 8 * (self.width + self.height))) + 2
-            for column, row in zip(np.linspace(*across, count), np.linspace(*down, count), strict=True):
+            for column, row in zip(
+                np.linspace(across[0], across[1], count), np.linspace(down[0], down[1], count), strict=True
+            ):
                 place = round(float(row)), round(float(column))
                 if 0 <= place[0] < 4 * self.height and 0 <= place[1] < 2 * self.width:
                     self._dots[place] = True

@@ -31,11 +31,11 @@ def _call(target: Callable[[Any], Any], x: torch.Tensor, what: str) -> torch.Ten
     try:
         with np.errstate(all="ignore"):
             found = target(array.copy())
-    except TypeError as first:
+    except (TypeError, AttributeError, ValueError, RuntimeError) as first:
         # torch's own functions refuse NumPy arrays, and functions such as math.sin refuse both.
         try:
             found = target(x.clone())
-        except (TypeError, ValueError, RuntimeError):
+        except (TypeError, AttributeError, ValueError, RuntimeError):
             raise DataError(
                 f"{what} failed on an array of {len(x)} values: {first}. "
                 "It must take an array and return one of the same length (numpy.vectorize makes such a function)."

@@ -1,0 +1,141 @@
+"""Build the documentation in English and Simplified Chinese: ``python docs/build.py``.
+
+Each message of the pages has its translation in ``docs/locale``. After a page was changed, ``python docs/build.py
+--update`` brings the new messages there, to be translated by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+DOCS = Path(__file__).resolve().parent
+BUILT = DOCS / "_build"
+GALLERY = DOCS / "gallery"
+HTML = BUILT / "html"
+LANGUAGES = {"en": "English", "zh_CN": "简体中文"}
+CHINESE = Path("zh_CN", "LC_MESSAGES")
+# What a browser fetches by itself; a link that a reader may follow is none of it.
+FETCHED = re.compile(
+    r"""<(?:script|img|iframe|source|audio|video|embed)\b[^>]*\ssrc(?:set)?=["']?(?:https?:)?//[^>]*>
+    |<link\b[^>]*\shref=["']?(?:https?:)?//[^>]*>
+    |url\(\s*["']?(?:https?:)?//[^)]*\)
+    |@import\s+["'](?:https?:)?//[^"']*""",
+    re.VERBOSE,
+)
+INDEX = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>polyoptim</title>
+<style>body {{ font: 1.25rem/1.8 system-ui, sans-serif; max-width: 30rem; margin: 15vh auto; padding: 0 1rem; }}</style>
+</head>
+<body>
+<h1>polyoptim</h1>
+<ul>
+{links}
+</ul>
+</body>
+</html>
+"""
+
+
+def sphinx(builder: str, language: str, output: Path) -> bool:
+    """Run Sphinx and return whether it succeeded; a warning is an error."""
+    words = [sys.executable, "-m", "sphinx", "-b", builder, "-W", "--keep-going", "-q"]
+    words += ["-D", f"language={language}", "-d", str(BUILT / "doctrees" / language), str(DOCS), str(output)]
+    # No window opens, and the pages do not depend on the user's settings of matplotlib.
+    environment = {**os.environ, "MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull, "PYTHONUTF8": "1"}
+    return subprocess.run(words, env=environment, check=False).returncode == 0
+
+
+def update() -> bool:
+    """Bring the messages of the pages into docs/locale."""
+    words = [sys.executable, "-m", "sphinx_intl", "update", "-p", str(BUILT / "gettext"), "-d", str(DOCS / "locale")]
+    return subprocess.run([*words, "-l", "zh_CN", "-w", "0"], check=False).returncode == 0
+
+
+def untranslated() -> list[str]:
+    """Compile docs/locale into the build folder, and return what is wrong with it."""
+    wrong = []
+    for template in sorted((BUILT / "gettext").rglob("*.pot")):
+        place = CHINESE / template.relative_to(BUILT / "gettext").with_suffix(".po")
+        source, target = DOCS / "locale" / place, (BUILT / "locale" / place).with_suffix(".mo")
+        if not source.exists():
+            wrong.append(f"{place} is missing")
+            continue
+        with template.open("rb") as file:
+            wanted = read_po(file)
+        with source.open("rb") as file:
+            have = read_po(file, locale="zh_CN")
+        for message in wanted:
+            found = have.get(message.id) if message.id else None
+            if message.id and (found is None or not found.string or found.fuzzy):
+                wrong.append(f"{place}: {message.id}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
+            write_mo(file, have)
+    return wrong
+
+
+def fetched() -> list[str]:
+    """Return what the pages would fetch from other hosts."""
+    files = [path for path in sorted(HTML.rglob("*")) if path.suffix in (".html", ".css")]
+    found = [(path, match[0]) for path in files for match in FETCHED.finditer(path.read_text(encoding="utf-8"))]
+    return [f"{path.relative_to(HTML)}: {what}" for path, what in found]
+
+
+def write_index() -> None:
+    """Write the page that leads to both languages."""
+    links = [f'<li><a href="{code}/index.html" lang="{code[:2]}">{name}</a></li>' for code, name in LANGUAGES.items()]
+    (HTML / "index.html").write_text(INDEX.format(links="\n".join(links)), encoding="utf-8")
+
+
+def build(updating: bool) -> str:
+    """Build it all and return what went wrong, empty where nothing did."""
+    for folder in (BUILT, GALLERY):  # the lessons run anew: what they show depends on the package too
+        shutil.rmtree(folder, ignore_errors=True)
+    print("Running the lessons, building the English pages ...", flush=True)
+    if not sphinx("html", "en", HTML / "en"):  # runs the lessons; the later builds find them unchanged
+        return "The English pages were not built."
+    print("Collecting the messages to translate ...", flush=True)
+    if not sphinx("gettext", "en", BUILT / "gettext") or (updating and not update()):
+        return "The messages were not collected."
+    wrong = untranslated()
+    if wrong:
+        advice = "Translate them in docs/locale" + ("." if updating else ", after: python docs/build.py --update")
+        return "\n  ".join(["Not translated into Chinese:", *wrong]) + f"\n{advice}"
+    print("Building the Chinese pages ...", flush=True)
+    if not sphinx("html", "zh_CN", HTML / "zh_CN"):
+        return "The Chinese pages were not built."
+    write_index()
+    outside = fetched()
+    return "\n  ".join(["The pages would fetch from other hosts:", *outside]) if outside else ""
+
+
+def main() -> int:
+    """Build, and say where the pages are."""
+    parser = argparse.ArgumentParser(description="Build the documentation in English and Simplified Chinese.")
+    parser.add_argument("--update", action="store_true", help="bring changed messages into docs/locale first")
+    wrong = build(parser.parse_args().update)
+    if wrong:
+        print(wrong, file=sys.stderr)
+        return 1
+    print("Built:")
+    for page in (Path("index.html"), *(Path(code, "index.html") for code in LANGUAGES)):
+        print(f"  {HTML / page}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
