@@ -49,7 +49,7 @@ class ExpressionError(ArgumentError):
             return self.reason
         # A long text is cut to a window, so that text and caret stay on one line of a terminal.
         start = max(0, self.position - 40)
-        shown = self.text[start : self.position + 40].replace("\n", " ").replace("\t", " ")
+        shown = "".join(letter if letter.isprintable() else " " for letter in self.text[start : self.position + 40])
         lead = "…" if start else ""
         tail = "…" if self.position + 40 < len(self.text) else ""
         caret = " " * (len(lead) + self.position - start) + "^"

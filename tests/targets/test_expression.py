@@ -32,7 +32,7 @@ GRID = np.concatenate([np.linspace(-8, 8, 101) + 0.0137, np.linspace(-0.99, 0.99
 TOLERANCES = {
     ("numpy", "gamma"): (10, 0),
     ("torch", "gamma"): (10, 0),
-    ("numpy", "lgamma"): (4, 1),  # math.lgamma is not exact near its zeros
+    ("numpy", "lgamma"): (10, 1),  # math.lgamma is not exact near its zeros
     ("numpy", "gelu"): (1000, 0),  # at -30 the exponential magnifies the rounding of its argument by 900
     ("torch", "gelu"): (4, 10),  # 0.5*x*(1 + erf(x/sqrt(2))) cancels for negative x
 }

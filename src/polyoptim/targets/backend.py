@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from polyoptim.targets.nodes import Comparison, Constant, Node, Number, Operation, Variable, fold
 
@@ -23,19 +23,23 @@ _LARGEST_EXACT_INTEGER = 2**53
 _LARGEST_FLOAT16 = 65504
 
 
+def _text_only(*arguments: Any) -> NoReturn:
+    raise TypeError(f"this function is known as text only, it was called with {arguments}")
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
     """A function of a library: how it is called, and how the same call is written.
 
     Parameters
     ----------
-    call : the function.
     code : its call as source text, with ``{}`` for each argument.
+    call : the function; left out where only the text is wanted, and the library may be missing.
     arrays : whether every argument must be an array; otherwise plain numbers may stand beside one.
     """
 
-    call: Callable[..., Any]
     code: str
+    call: Callable[..., Any] = _text_only
     arrays: bool = False
 
     @property
@@ -46,7 +50,7 @@ class Function:
 
 def helper(call: Callable[[Any], Any]) -> Function:
     """Return the entry of a function that the library lacks."""
-    return Function(call, f"{call.__name__}({{}})")
+    return Function(f"{call.__name__}({{}})", call)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Backend:
     functions: Mapping[str, Function]
     array: Function
     fill: Function
-    run: Callable[[Callable[[Any], Any], Any], Any]
+    run: Callable[[Callable[[Any], Any], Any], Any] = _text_only
 
 
 class _Operator(NamedTuple):

@@ -25,6 +25,15 @@ BACKENDS = Registry(
     },
 )
 
+# The text of a program can be written where the library that runs it is missing.
+SOURCES = Registry(
+    "backend",
+    {
+        "numpy": "polyoptim.targets.numpy_functions:BACKEND",
+        "torch": "polyoptim.targets.torch_source:SOURCE",
+    },
+)
+
 _LARGEST_EXACT_INTEGER = 2**53
 
 
@@ -92,7 +101,7 @@ class Expression:
         >>> parse("exp(-x**2)*cos(3*x)").source("numpy")
         ('np.exp(-x**2) * np.cos(3 * x)', [])
         """
-        library = BACKENDS[backend]
+        library = SOURCES[backend]
         return source(lower(self.root, library), library)
 
 
@@ -211,4 +220,6 @@ def _shown(value: Any) -> str:
         text = " ".join(repr(value).split())
     except ValueError:  # a whole number of more digits than Python prints
         return "a number of thousands of digits"
+    if isinstance(value, str) and re.fullmatch(r"[+-]?[\d.]+", value):
+        text = value  # a number that a command line brings as text is a number to the reader
     return text if len(text) <= 60 else f"{text[:57]}…"

@@ -96,15 +96,15 @@ _INVERSE = ("sin", "cos", "tan", "sinh", "cosh", "tanh")
 
 BACKEND = Backend(
     functions={
-        **{name: Function(getattr(np, name), f"np.{name}({{}})") for name in FUNCTIONS if hasattr(np, name)},
-        **{f"a{name}": Function(getattr(np, f"arc{name}"), f"np.arc{name}({{}})") for name in _INVERSE},
+        **{name: Function(f"np.{name}({{}})", getattr(np, name)) for name in FUNCTIONS if hasattr(np, name)},
+        **{f"a{name}": Function(f"np.arc{name}({{}})", getattr(np, f"arc{name}")) for name in _INVERSE},
         **{call.__name__: helper(call) for call in (erf, erfc, gamma, lgamma, sigmoid, softplus, gelu, silu)},
-        "relu": Function(lambda x: np.maximum(x, 0), "np.maximum({}, 0)"),
-        "min": Function(np.minimum, "np.minimum({}, {})"),
-        "max": Function(np.maximum, "np.maximum({}, {})"),
-        "where": Function(np.where, "np.where({}, {}, {})"),
+        "relu": Function("np.maximum({}, 0)", lambda x: np.maximum(x, 0)),
+        "min": Function("np.minimum({}, {})", np.minimum),
+        "max": Function("np.maximum({}, {})", np.maximum),
+        "where": Function("np.where({}, {}, {})", np.where),
     },
-    array=Function(lambda x, number: x.dtype.type(number), "x.dtype.type({})"),
-    fill=Function(np.full_like, "np.full_like(x, {})"),
+    array=Function("x.dtype.type({})", lambda x, number: x.dtype.type(number)),
+    fill=Function("np.full_like(x, {})", np.full_like),
     run=_run,
 )

@@ -1,43 +1,18 @@
-"""torch's own functions for expressions, so that the floats are those of a plain PyTorch program; and the two it lacks.
-
-Each helper stands alone, in terms of torch and math only: its source text goes into exported programs.
-"""
+"""torch's own functions for expressions, so that the floats are those of a plain PyTorch program."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import torch
 
 from polyoptim.errors import ArgumentError
-from polyoptim.targets.backend import Backend, Function, helper
-from polyoptim.targets.nodes import FUNCTIONS
-
-
-def cbrt(x: torch.Tensor) -> torch.Tensor:
-    """Return the real cube root, in float64: a power, then one step of Newton's method."""
-    value = x.double()
-    root = torch.copysign(value.abs() ** (1 / 3), value)
-    better = root + (value / (root * root) - root) / 3
-    return torch.where(torch.isfinite(better), better, root).to(x.dtype)
-
-
-def gamma(x: torch.Tensor) -> torch.Tensor:
-    """Return the gamma function, one by one in float64: nan at its poles, infinite beyond the largest float."""
-
-    def one(value: float) -> float:
-        try:
-            return math.gamma(value)
-        except ValueError:
-            return math.nan
-        except OverflowError:
-            return math.copysign(math.inf, value)
-
-    values = [one(value) for value in x.flatten().tolist()]
-    return torch.tensor(values, dtype=torch.float64).reshape(x.shape).to(x)
+from polyoptim.targets.backend import Backend, Function
+from polyoptim.targets.torch_source import SOURCE
 
 
 def _run(compute: Callable[[Any], Any], x: Any) -> Any:
@@ -48,21 +23,20 @@ def _run(compute: Callable[[Any], Any], x: Any) -> Any:
     return x.clone() if result is x else result
 
 
-_F = torch.nn.functional
+def _loaded(function: Function) -> Function:
+    """Return the entry with the function of torch that its text names."""
+    if function.helper:
+        return function
+    path = function.code.partition("(")[0].removeprefix("torch.")
+    return replace(function, call=attrgetter(path)(torch))
+
 
 BACKEND = Backend(
     functions={
-        **{name: Function(getattr(torch, name), f"torch.{name}({{}})") for name in FUNCTIONS if hasattr(torch, name)},
-        **{call.__name__: helper(call) for call in (cbrt, gamma)},
-        # torch's default threshold of 20 drops digits of float64; float32 and below have the same bits with either.
-        "softplus": Function(partial(_F.softplus, threshold=40), "torch.nn.functional.softplus({}, threshold=40)"),
-        "gelu": Function(_F.gelu, "torch.nn.functional.gelu({})"),
-        "silu": Function(_F.silu, "torch.nn.functional.silu({})"),
-        "min": Function(torch.minimum, "torch.minimum({}, {})", arrays=True),
-        "max": Function(torch.maximum, "torch.maximum({}, {})", arrays=True),
-        "where": Function(torch.where, "torch.where({}, {}, {})"),
+        **{name: _loaded(function) for name, function in SOURCE.functions.items()},
+        "softplus": replace(SOURCE.functions["softplus"], call=partial(torch.nn.functional.softplus, threshold=40)),
     },
-    array=Function(lambda x, number: x.new_tensor(number), "x.new_tensor({})"),
-    fill=Function(torch.full_like, "torch.full_like(x, {})"),
+    array=replace(SOURCE.array, call=lambda x, number: x.new_tensor(number)),
+    fill=_loaded(SOURCE.fill),
     run=_run,
 )
