@@ -27,6 +27,8 @@ def check_powers(degree: Any, powers: Any) -> tuple[int, ...]:
     if isinstance(powers, str) or not isinstance(powers, Iterable):
         raise ArgumentError(f"powers must be a list of integers >= 0 such as [1, 3, 5], got {powers!r}.")
     found = [_check_degree(power, "each of powers") for power in powers]
+    if not found:
+        raise ArgumentError("powers must name at least one power such as [1, 3], got none.")
     if len(set(found)) < len(found):
         raise ArgumentError(f"powers must differ from each other, got {found}. Name each power once.")
     return tuple(sorted(found))
@@ -107,6 +109,8 @@ def read_options(options: Any, name: str, texts: Collection[str] = ()) -> dict[s
 
 
 def _number_or_same(value: Any) -> Any:
+    if isinstance(value, (list, tuple)) and all(isinstance(part, (str, int, float)) for part in value):
+        return type(value)(map(_number_or_same, value))
     if not isinstance(value, str):
         return value
     try:

@@ -62,7 +62,7 @@ class Loss:
         for name in options:
             if name not in self.options:
                 if self.options:
-                    raise unknown(f"option of loss {self.name!r}", name, self.options)
+                    raise unknown(f"{self.name} option", name, self.options)
                 raise ArgumentError(f"loss {self.name!r} takes no options, got {name!r}. Leave it out.")
         values = {name: float(options.get(name, option.default)) for name, option in self.options.items()}
         for name, value in values.items():

@@ -51,9 +51,7 @@ class PolynomialFeatures(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.family: Family = FAMILIES[basis]
-        self.powers = check_powers(degree, powers)
-        if powers is None:
-            self.powers = self.powers[1:]
+        self.powers = check_powers(degree, powers)[1:] if powers is None else _sorted(powers)
         self.domain = None if domain is None else resolve_domain(domain, self.family.window)
         self.register_buffer("exponents", torch.tensor(self.powers, dtype=torch.int64), persistent=False)
 
@@ -118,6 +116,10 @@ class Polynomial(torch.nn.Module):
         if self.linear.bias is not None:
             dense = dense.index_copy(0, self.features.exponents.new_zeros(1), self.linear.bias)
         return dense
+
+
+def _sorted(powers: Sequence[int]) -> tuple[int, ...]:
+    return check_powers(None, powers) if len(powers) else ()
 
 
 def _linear(columns: int, bias: bool, dtype: torch.dtype | None) -> torch.nn.Linear:

@@ -157,6 +157,7 @@ def train(
     reduced = check(lambda: match("reduction", reduction, ("sum", "mean")))
     run = check(lambda: ENGINES[engine])
     what = check(lambda: Target(target, y, x, weight))
+    check(lambda: _agree(schedule, schedule_options, mapped))
     check.done()
 
     points = what.points(interval, count, plan["dtype"])
@@ -275,6 +276,13 @@ def _range(points: Samples) -> Domain:
     if low == high:
         raise DataError(f"all values of x are {low!r}, which gives no interval. Give a domain, or more samples.")
     return Domain(low, high)
+
+
+def _agree(schedule: Any, schedule_options: Any, mapped: Any) -> None:
+    if schedule is None and schedule_options:
+        raise ArgumentError("schedule_options are given without a schedule. Name one, or leave them out.")
+    if mapped not in (None, True, False):
+        raise ArgumentError(f"mapped must be True, False or None, got {mapped!r}.")
 
 
 def _rate(lr: Any, options: Any) -> float | None:

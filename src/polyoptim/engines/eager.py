@@ -36,7 +36,8 @@ def run(problem: Problem, plan: Plan) -> Solution:
     """
     device = _device(plan.device)
     cuda = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
+    # The caller may stand under no_grad or inference_mode; a run needs gradients all the same.
+    with torch.inference_mode(mode=False), torch.enable_grad(), torch.random.fork_rng(devices=cuda):
         torch.default_generator.manual_seed(plan.seed)
         if cuda:
             torch.cuda.manual_seed(plan.seed)
@@ -46,7 +47,7 @@ def run(problem: Problem, plan: Plan) -> Solution:
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).split("\n")[0].rstrip(".")
         raise ArgumentError(f"device {name!r} cannot be used: {reason}. Use device='cpu'.") from error

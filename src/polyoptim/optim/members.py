@@ -54,7 +54,7 @@ def make(kind: str, maker: Callable[..., Any], first: Any, options: Mapping[str,
         names = [name for name in list(accepted)[1:] if name != "last_epoch"]
         for name in options:
             if name not in names:
-                raise unknown(f"option of {kind} {name_of(maker)!r}", name, names)
+                raise unknown(f"{name_of(maker)} option", name, names)
     try:
         return maker(first, **options)
     except (TypeError, ValueError, RuntimeError, AssertionError, ZeroDivisionError, KeyError) as error:
@@ -65,7 +65,7 @@ def refusal(
     kind: str, maker: Callable[..., Any], error: Exception, options: Mapping[str, Any] | None = None
 ) -> ArgumentError:
     """Return our error for one that torch raised."""
-    with_what = "".join(f", {name}={value!r}" for name, value in (options or {}).items())
+    with_what = "".join(f", {name}={value!r}" for name, value in (options or {}).items() if name != "optimizer")
     return ArgumentError(
         f"{kind} {name_of(maker)!r} cannot be used here: {error}{with_what and ' (with ' + with_what[2:] + ')'}"
     )

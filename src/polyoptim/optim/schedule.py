@@ -30,6 +30,8 @@ def make_schedule(maker: Callable[..., Any], optimizer: Any, options: Mapping[st
     """
     ready = dict(options)
     if "schedulers" in ready:
+        if not isinstance(ready["schedulers"], (list, tuple)):
+            raise ArgumentError(f"schedulers must be a list of pairs (name, options), got {ready['schedulers']!r}.")
         ready["schedulers"] = [_member(pair, optimizer) for pair in ready["schedulers"]]
     parameters = list(inspect.signature(maker).parameters)
     if parameters and parameters[0] == "schedulers":  # ChainedScheduler takes them first, the optimizer after them

@@ -36,18 +36,18 @@ def least_squares(problem: Problem, eps: float) -> Optimum:
     wanted = root * y
     # An exponent is taken out, so that squares neither overflow nor vanish (y of 1e300, y of 1e-300).
     largest = float(np.abs(wanted).max())
-    unit = 2.0 ** np.floor(np.log2(largest)) if largest > 0 else 1.0
+    unit = float(2.0 ** np.floor(np.log2(largest))) if largest > 0 else 1.0
     wanted = wanted / unit
     residual = wanted - basis @ (basis.T @ wanted)
     residual -= basis @ (basis.T @ residual)
     sum_of_squares = float(residual @ residual)
     counted = float(np.count_nonzero(root))
     limit = counted * (4 * eps * float(np.abs(wanted).max())) ** 2
-    value = float(sum_of_squares * unit * unit * problem.factor)
+    value = sum_of_squares * unit * unit * problem.factor
     if not np.isfinite(value):
         return Optimum()
     fitted = (wanted - residual) * unit
-    return Optimum(value, _coefficients(problem, root, fitted), "exact", is_zero=sum_of_squares <= limit)
+    return Optimum(value, _coefficients(problem, root, fitted), "exact", is_zero=sum_of_squares <= limit or value == 0)
 
 
 def _orthonormal(x: Array, root: Array, powers: tuple[int, ...]) -> Array:
