@@ -14,9 +14,9 @@ Array = npt.NDArray[np.float64]
 def least_squares(problem: Problem, eps: float) -> Optimum:
     """Return the exact optimum of the squared loss.
 
-    The space of the polynomials, not their coefficients, decides the optimum. Where the powers are equally spaced
-    (all powers, odd ones, even ones) an orthonormal basis of that space is built by Arnoldi's process with
-    reorthogonalisation, which stays accurate where a matrix of powers has lost every digit; other powers use QR of
+    The space of the polynomials, not their coefficients, decides the optimum. For all polynomials of a degree, and for
+    equally spaced powers (odd ones, even ones), an orthonormal basis of that space is built by Arnoldi's process with
+    reorthogonalisation, which stays accurate where a matrix of powers has lost every digit; other choices use QR of
     the scaled columns.
 
     Parameters
@@ -32,7 +32,7 @@ def least_squares(problem: Problem, eps: float) -> Optimum:
     """
     x, y, weight = problem.samples.x, problem.samples.y, problem.samples.weight
     root = np.ones_like(x) if weight is None else np.sqrt(weight)
-    basis = _orthonormal(x, root, problem.powers)
+    basis = _orthonormal(problem, root)
     wanted = root * y
     # An exponent is taken out, so that squares neither overflow nor vanish (y of 1e300, y of 1e-300).
     largest = float(np.abs(wanted).max())
@@ -50,12 +50,19 @@ def least_squares(problem: Problem, eps: float) -> Optimum:
     return Optimum(value, _coefficients(problem, root, fitted), "exact", is_zero=sum_of_squares <= limit or value == 0)
 
 
-def _orthonormal(x: Array, root: Array, powers: tuple[int, ...]) -> Array:
-    """Return orthonormal columns, shape (n, rank), that span root · x^k for k in `powers`."""
-    gaps = set(np.diff(powers).tolist())
-    if len(gaps) <= 1:
-        return _arnoldi(x, root, powers[0], gaps.pop() if gaps else 1, len(powers))
-    columns = root[:, None] * (x / (float(np.abs(x).max()) or 1.0))[:, None] ** np.array(powers)
+def _orthonormal(problem: Problem, root: Array) -> Array:
+    """Return orthonormal columns, shape (n, rank), that span root · P_k(u) for k in the problem's powers."""
+    x, powers = problem.samples.x, problem.powers
+    gaps = set(np.diff(powers).tolist()) or {1}
+    if powers == tuple(range(len(powers))):  # all polynomials of the degree, whatever the family and the map
+        return _arnoldi(x, root, 0, 1, len(powers))
+    if problem.family.name == "power" and len(gaps) == 1:
+        return _arnoldi(problem.domain.map(x), root, powers[0], gaps.pop(), len(powers))
+    if problem.family.name == "power":
+        u = problem.domain.map(x)
+        columns = root[:, None] * (u / (float(np.abs(u).max()) or 1.0))[:, None] ** np.array(powers)
+    else:
+        columns = root[:, None] * problem.design()
     norms = np.linalg.norm(columns, axis=0)
     q, r = np.linalg.qr(columns / np.where(norms > 0, norms, 1))
     # A column that depends on the ones before it adds a direction of noise: leave it out.
