@@ -7,6 +7,7 @@ Each message of the pages has its translation in ``docs/locale``. After a page w
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -53,7 +55,7 @@ INDEX = """<!DOCTYPE html>
 def sphinx(builder: str, language: str, output: Path) -> bool:
     """Run Sphinx and return whether it succeeded; a warning is an error."""
     words = [sys.executable, "-m", "sphinx", "-b", builder, "-W", "--keep-going", "-q"]
-    words += ["-D", f"language={language}", "-d", str(BUILT / "doctrees" / language), str(DOCS), str(output)]
+    words += ["-D", f"language={language}", "-d", str(BUILT / "doctrees" / builder / language), str(DOCS), str(output)]
     # No window opens, and the pages do not depend on the user's settings of matplotlib.
     environment = {**os.environ, "MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull, "PYTHONUTF8": "1"}
     return subprocess.run(words, env=environment, check=False).returncode == 0
@@ -65,27 +67,31 @@ def update() -> bool:
     return subprocess.run([*words, "-l", "zh_CN", "-w", "0"], check=False).returncode == 0
 
 
+def compile_catalogues() -> None:
+    """Compile docs/locale into the build folder."""
+    for source in sorted((DOCS / "locale").rglob("*.po")):
+        target = (BUILT / source.relative_to(DOCS)).with_suffix(".mo")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
+            write_mo(file, catalogue(source))
+
+
 def untranslated() -> list[str]:
-    """Compile docs/locale into the build folder, and return what is wrong with it."""
+    """Return the messages of the pages that have no translation."""
     wrong = []
     for template in sorted((BUILT / "gettext").rglob("*.pot")):
         place = CHINESE / template.relative_to(BUILT / "gettext").with_suffix(".po")
-        source, target = DOCS / "locale" / place, (BUILT / "locale" / place).with_suffix(".mo")
-        if not source.exists():
-            wrong.append(f"{place} is missing")
-            continue
-        with template.open("rb") as file:
-            wanted = read_po(file)
-        with source.open("rb") as file:
-            have = read_po(file, locale="zh_CN")
-        for message in wanted:
-            found = have.get(message.id) if message.id else None
+        have = catalogue(DOCS / "locale" / place)
+        for message in catalogue(template):
+            found = have.get(message.id)
             if message.id and (found is None or not found.string or found.fuzzy):
                 wrong.append(f"{place}: {message.id}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as file:
-            write_mo(file, have)
     return wrong
+
+
+def catalogue(path: Path) -> Catalog:
+    """Return the messages of a file, none where there is no file."""
+    return read_po(io.BytesIO(path.read_bytes() if path.exists() else b""))
 
 
 def fetched() -> list[str]:
@@ -115,6 +121,7 @@ def build(updating: bool) -> str:
     if wrong:
         advice = "Translate them in docs/locale" + ("." if updating else ", after: python docs/build.py --update")
         return "\n  ".join(["Not translated into Chinese:", *wrong]) + f"\n{advice}"
+    compile_catalogues()
     print("Building the Chinese pages ...", flush=True)
     if not sphinx("html", "zh_CN", HTML / "zh_CN"):
         return "The Chinese pages were not built."

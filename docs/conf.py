@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from sphinx.locale import _
 from sphinx.search.zh import SearchChinese
-from sphinx_gallery.scrapers import figure_rst
 
 from polyoptim import __version__
 
-DOCS = Path(__file__).parent
 SECONDS = {"en": "{:.1f} seconds", "zh_CN": "{:.1f} 秒"}
 HAN = "[\u3400-\u4dbf\u4e00-\u9fff]+"
+ALT = "Four panels: target and polynomial, residual, loss over the steps, coefficients over the steps."
 # How sphinx-gallery spells the running time; each build has another, and a translation needs one sentence for all.
 RUNNING_TIME = re.compile(r"\*\*Total running time of the script:\*\* \((\d+) minutes ([\d.]+) seconds\)")
 
 project = "polyoptim"
 author = "The polyoptim developers"
-copyright = author  # noqa: A001 - Sphinx's name for it
 version = release = __version__
 language = "en"
 locale_dirs = ["_build/locale"]  # build.py compiles docs/locale into it
 gettext_compact = False
 gettext_auto_build = False
+gettext_location = False  # line numbers would change with every edit
 exclude_patterns = ["_build", "internals", "gallery/index.rst"]
 extensions = ["sphinx_gallery.gen_gallery"]
 suppress_warnings = ["config.cache"]  # sphinx-gallery takes functions as settings, which Sphinx cannot store
@@ -39,22 +39,22 @@ html_copy_source = False
 html_sidebars = {"**": []}
 html_theme_options = {
     "navbar_end": ["language-switch", "theme-switcher"],
-    "footer_start": ["copyright"],
+    "footer_start": [],
     "footer_end": [],
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
 }
 
 
-def figures(_: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:
+def figures(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:  # noqa: ARG001
     """Save the figure that a block of a lesson ends with: sphinx-gallery itself sees only those of pyplot."""
     shown = block_vars["example_globals"].get("___")
     if not isinstance(shown, Figure) or shown.get_gid() == "saved":
         return ""
     shown.set_gid("saved")
-    path = next(block_vars["image_path_iterator"])
+    path = Path(next(block_vars["image_path_iterator"]))
     shown.savefig(path)
-    return figure_rst([path], gallery_conf["src_dir"])
+    return f"\n.. image:: /{path.relative_to(gallery_conf['src_dir']).as_posix()}\n   :alt: {ALT}\n"
 
 
 sphinx_gallery_conf = {
@@ -73,9 +73,9 @@ sphinx_gallery_conf = {
 
 
 class ChineseWords(SearchChinese):
-    """Search for Chinese without a dictionary, which has no word such as 切比雪夫: each character, and each pair of them.
+    """Search for Chinese by each character and each pair of them: no dictionary knows 切比雪夫.
 
-    A query becomes its pairs, all of which must be on the page.
+    A longer query becomes its pairs, all of which must be on the page.
     """
 
     js_splitter_code = f"""
@@ -104,13 +104,21 @@ def name_running_time(app: Any, docname: str, source: list[str]) -> None:  # noq
     found = RUNNING_TIME.search(source[0])
     if found:
         seconds = 60 * int(found[1]) + float(found[2])
-        sentence = "Total running time of the script: |running time|"
+        sentence = "**Total running time of the script:** |running time|"
         definition = f"\n.. |running time| replace:: {SECONDS[app.config.language].format(seconds)}\n"
         source[0] = source[0].replace(found[0], sentence) + definition
+
+
+def add_language(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:  # noqa: ARG001
+    """Tell the templates which language this is, and translate what the theme has as a setting."""
+    context["folder"] = app.config.language
+    context["theme_search_bar_text"] = _(context["theme_search_bar_text"])
+    if page == "search" and app.config.language == "zh_CN":
+        app.add_js_file("search-zh.js", priority=900)  # after Sphinx's own translations
 
 
 def setup(app: Any) -> None:
     """Register what stands above."""
     app.add_search_language(ChineseWords)
     app.connect("source-read", name_running_time)
-    app.connect("html-page-context", lambda app, page, template, context, doctree: context.update(folder=app.config.language))
+    app.connect("html-page-context", add_language)

@@ -2,17 +2,18 @@
 A cubic learns sin(x)
 =====================
 
-A cubic, y = a + b x + c x² + d x³, has four coefficients to choose. In this lesson PyTorch's ``nn`` and ``optim`` choose
-them, so that the cubic predicts sin(x) for x from −π to π. Then the lesson asks what a falling loss does not tell: is
-the result any good?
+A cubic, y = a + b x + c x² + d x³, has four coefficients to choose. In this lesson PyTorch's ``nn`` and ``optim``
+choose them, so that the cubic predicts sin(x) for x from −π to π. Then the lesson asks what a falling loss does not
+tell: is the result any good? All before that question needs PyTorch only; all after it needs polyoptim.
 """
 
 # %%
 # The data
 # --------
 #
-# There are 2000 points x, evenly spaced, and the sine of each. The seed fixes the random numbers with which the model
-# starts, so that you get the floats of this page on your machine too, as far as your build of PyTorch computes alike.
+# There are 2000 points x, evenly spaced, and the sine of each. The model will start from random numbers. The seed
+# fixes them, so that every run gives the same floats. On another processor or with another PyTorch the last digits
+# may differ.
 
 import math
 
@@ -27,9 +28,9 @@ y = torch.sin(x)
 # The model
 # ---------
 #
-# A cubic bends, but each of its coefficients only multiplies a number. So a linear layer can hold them, once x, x² and x³
-# stand side by side as columns. The weights of the layer are b, c and d; its bias is a. ``Flatten`` turns the layer's
-# output, one column, into the shape of y.
+# A cubic bends, but each of its coefficients only multiplies a number. So a linear layer can hold them, once x, x²
+# and x³ stand side by side as columns. The weights of the layer are b, c and d; its bias is a. ``Flatten`` turns the
+# layer's output, one column, into the shape of y.
 
 columns = x.unsqueeze(-1) ** torch.tensor([1, 2, 3])
 model = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Flatten(0, 1))
@@ -40,8 +41,8 @@ print(tuple(x.shape), "->", tuple(columns.shape), "->", tuple(model(columns).sha
 # What to minimise, and how
 # -------------------------
 #
-# The loss is the sum of the squared residuals, that is of the distances between prediction and truth. RMSprop is one of
-# the optimizers in ``torch.optim``: it divides each slope by a running average of its size, so that steep and flat
+# The loss is the sum of the squared residuals. A residual is the prediction minus the truth. RMSprop is one of the
+# optimizers in ``torch.optim``: it divides each slope by a running average of its size, so that steep and flat
 # directions make equally long steps. How long is up to the learning rate ``lr``.
 
 squared = torch.nn.MSELoss(reduction="sum")
@@ -71,9 +72,9 @@ print(f"Result: y = {a} + {b} x + {c} x^2 + {d} x^3")
 # Is 8.9 good?
 # ------------
 #
-# The loss fell from tens of thousands to about 8.9, and there it stays. Is that close to the best? Or is the optimizer
-# stuck, and another one would reach 5? The loss alone cannot say. No cubic is sin(x), so zero is out of reach. What is in
-# reach?
+# The loss fell from tens of thousands to about 8.9, and there it stays. Is that close to the best? Or is the
+# optimizer stuck, and another one would reach 5? The loss alone cannot say. No cubic is sin(x), so zero is out of
+# reach. What is in reach?
 #
 # polyoptim answers that. First it does all of the above in one line:
 
@@ -96,8 +97,8 @@ print(f"optimum:               {result.optimum:.6f}")
 print(f"gap:                   {result.gap:.2%}")
 
 # %%
-# So 8.9 is good. No optimizer reaches 5, nor even 8.8, with any learning rate, in any number of steps. What is left of the
-# loss is the price of having only a cubic.
+# So 8.9 is good. No optimizer reaches 5, nor even 8.8, with any learning rate, in any number of steps. What is left
+# of the loss is the price of having only a cubic.
 
 # %%
 # The picture
@@ -105,6 +106,7 @@ print(f"gap:                   {result.gap:.2%}")
 #
 # Left: the cubic on the sine, and the residual between them. Right: the loss on its way down to the optimum, and the
 # coefficients on their way to those of the best cubic. That one is odd, as the sine is: it has no constant and no x².
+# With a path, as in ``result.plot("sine.png")``, the picture is saved too.
 
 result.plot()
 
@@ -127,9 +129,9 @@ print(result.formula_note)
 # Another way is LBFGS: it estimates the curvature of the loss, and fits its steps to that.
 
 legendre = polyoptim.train("sin(x)", seed=0, basis="legendre")
-lbfgs = polyoptim.train(
-    "sin(x)", seed=0, optimizer="LBFGS", lr=1, steps=20, optimizer_options={"line_search_fn": "strong_wolfe"}
-)
+options = {"lr": 1, "steps": 20, "optimizer_options": {"line_search_fn": "strong_wolfe"}}
+lbfgs = polyoptim.train("sin(x)", seed=0, optimizer="LBFGS", **options)
+
 runs = {"RMSprop, powers": result, "RMSprop, Legendre": legendre, "LBFGS, powers": lbfgs}
 for name, run in runs.items():
     print(f"{name:<18} {run.steps:>4} steps   loss {run.loss:.7f}   gap {run.gap:.1e}")
@@ -161,6 +163,6 @@ print(f"{degree_5.optimum:.6f}")
 #     $ polyoptim show sine.json
 #     $ polyoptim export sine.json sine.py sine.ipynb
 #
-# Try another target, such as ``"exp(-x**2)*cos(3*x)"``, your own points with ``polyoptim.train(x, y)``, or columns of a
-# CSV file. Any optimizer of ``torch.optim`` that takes dense parameters goes by its name. And ``polyoptim.nn.Polynomial``
-# is an ordinary torch module: put it into a network of your own.
+# Try another target, such as ``"exp(-x**2)*cos(3*x)"``, your own points with ``polyoptim.train(x, y)``, or columns of
+# a CSV file. Any optimizer of ``torch.optim`` that takes dense parameters goes by its name. And
+# ``polyoptim.nn.Polynomial`` is an ordinary torch module: put it into a network of your own.

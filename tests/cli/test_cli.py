@@ -47,7 +47,19 @@ def test_train_prints_the_lessons_output_when_in_a_pipe(here, capsys):
 
 def test_train_json_equals_python(here, capsys):
     words = ["train", "exp(-x**2)", "--domain", "-pi/2", "2", "--degree", "4", "--basis", "legendre", "--optimizer"]
-    words += ["sgd", "--lr", "2**-12", "--set", "momentum=0.9", "nesterov=true", "--steps", "150", "--seed", "7", "--json"]
+    words += [
+        "sgd",
+        "--lr",
+        "2**-12",
+        "--set",
+        "momentum=0.9",
+        "nesterov=true",
+        "--steps",
+        "150",
+        "--seed",
+        "7",
+        "--json",
+    ]
     assert run(words) == 0
     printed = json.loads(capsys.readouterr().out)
     result = polyoptim.train(
@@ -198,7 +210,12 @@ def test_show_and_export_do_not_import_torch(here):
 
 
 def test_completion_knows_the_commands_and_options():
-    environment = {**os.environ, "_POLYOPTIM_COMPLETE": "bash_complete", "COMP_WORDS": "polyoptim tr", "COMP_CWORD": "1"}
+    environment = {
+        **os.environ,
+        "_POLYOPTIM_COMPLETE": "bash_complete",
+        "COMP_WORDS": "polyoptim tr",
+        "COMP_CWORD": "1",
+    }
     code = "from polyoptim.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert "train" in done.stdout
@@ -209,7 +226,9 @@ def test_completion_knows_the_commands_and_options():
 
 def test_an_interrupted_run_keeps_what_there_is_and_exits_with_130(here):
     words = ["train", "sin(x)", "--steps", "100000000", "--save", "r.json", "--seed", "0"]
-    process = subprocess.Popen([sys.executable, "-m", "polyoptim", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "polyoptim", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     time.sleep(6)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

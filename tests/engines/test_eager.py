@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -83,9 +84,7 @@ def plain(
         x, y, weight = (None if part is None else torch.tensor(part, dtype=dtype) for part in data)
     above = [k for k in powers if k]
     features = x.unsqueeze(-1).pow(torch.tensor(above))
-    model = torch.nn.Sequential(
-        torch.nn.Linear(len(above), 1, bias=0 in powers, dtype=dtype), torch.nn.Flatten(0, 1)
-    )
+    model = torch.nn.Sequential(torch.nn.Linear(len(above), 1, bias=0 in powers, dtype=dtype), torch.nn.Flatten(0, 1))
     chosen = loss_fn or torch.nn.MSELoss(reduction="sum")
     optimizer = make(model.parameters())
     schedule = make_schedule(optimizer) if make_schedule else None
@@ -192,7 +191,7 @@ OPTIMIZERS: dict[str, list[tuple[float | None, dict[str, Any]]]] = {
     "Adamax": [(1e-3, {}), (1e-2, {"betas": (0.5, 0.9)})],
     "ASGD": [(1e-5, {}), (1e-5, {"t0": 3, "lambd": 0.1})],
     "NAdam": [(1e-3, {}), (1e-2, {"momentum_decay": 0.1, "decoupled_weight_decay": True, "weight_decay": 0.1})],
-    "RAdam": [(1e-3, {}), (1e-2, {"betas": (0.7, 0.9)})],
+    "RAdam": [(1e-5, {}), (1e-5, {"betas": (0.7, 0.9)})],
     "RMSprop": [(1e-3, {}), (1e-3, {"centered": True, "momentum": 0.5}), (1e-2, {"alpha": 0.5, "eps": 1e-3})],
     "Rprop": [(1e-2, {}), (1e-2, {"etas": (0.4, 1.3), "step_sizes": (1e-7, 1.0)})],
     "SGD": [
@@ -227,9 +226,7 @@ def odd(name: str) -> str:
 )
 def test_optimizer_equals_a_plain_loop(name: str, lr: float | None, options: dict[str, Any]) -> None:
     rate = {} if lr is None else {"lr": lr}
-    expected = plain(
-        lambda params: getattr(torch.optim, name)(params, **rate, **options), closure=name == "LBFGS"
-    )
+    expected = plain(lambda params: getattr(torch.optim, name)(params, **rate, **options), closure=name == "LBFGS")
     result = train("sin(x)", optimizer=odd(name), lr=lr, optimizer_options=options, **SMALL)
     assert_same(result, expected)
 
@@ -380,9 +377,7 @@ def test_plateau_gets_the_loss_of_that_update_when_there_are_minibatches() -> No
         with_loss=True,
         batch_size=16,
     )
-    result = train(
-        "sin(x)", lr=1e-2, batch_size=16, schedule="ReduceLROnPlateau", schedule_options=options, **SMALL
-    )
+    result = train("sin(x)", lr=1e-2, batch_size=16, schedule="ReduceLROnPlateau", schedule_options=options, **SMALL)
     assert_same(result, expected)
 
 
@@ -555,9 +550,7 @@ def test_weights_equal_a_plain_loop_when_there_are_minibatches() -> None:
     def loss_fn(prediction: Any, y: Any, weight: Any) -> Any:
         return (weight * (prediction - y).square()).sum()
 
-    expected = plain(
-        lambda params: torch.optim.Adam(params, lr=1e-2), loss_fn=loss_fn, data=(X, Y, W), batch_size=3
-    )
+    expected = plain(lambda params: torch.optim.Adam(params, lr=1e-2), loss_fn=loss_fn, data=(X, Y, W), batch_size=3)
     result = train(X, Y, weight=W, optimizer="Adam", lr=1e-2, batch_size=3, **SMALL)
     assert_same(result, expected)
 
@@ -725,12 +718,12 @@ def test_status_is_diverged_with_the_largest_stable_rate_when_sgd_is_too_fast() 
     assert all(math.isfinite(value) for value in result.coef)
     assert math.isfinite(result.loss)
     # what the message advises works
-    advised = float(result.message.split("Use lr=")[1].split(",")[0])
+    advised = float(re.search(r"Use lr=([0-9.e+-]+)", result.message)[1])  # type: ignore[index]
     assert train("sin(x)", optimizer="SGD", lr=advised, steps=200, seed=0).status is Status.STEPS_DONE
 
 
-@pytest.mark.parametrize("arguments", [{}, {"every": 1000}, {"every": 1}, {"batch_size": 100}])
-@pytest.mark.parametrize("lr", ["5e-6", "0.1", "1e30"])
+@pytest.mark.parametrize("arguments", [{}, {"every": 1000}, {"every": 1}, {"batch_size": 1000}])
+@pytest.mark.parametrize("lr", ["2e-5", "0.1", "1e30"])
 def test_status_is_diverged_within_100_steps_and_the_best_state_is_kept(lr: str, arguments: dict[str, Any]) -> None:
     seen: list[int] = []
 
@@ -747,8 +740,7 @@ def test_status_is_diverged_within_100_steps_and_the_best_state_is_kept(lr: str,
     assert result.loss == min(row["loss"] for row in result.trace)
     assert any(row["coef"] == result.coef.tolist() and row["loss"] == result.loss for row in result.trace)
     last_good = max((step for step in seen), default=0)
-    if lr != "5e-6":
-        assert last_good < 100
+    assert last_good < 100
     x = torch.linspace(-math.pi, math.pi, 2000).double().numpy()
     residual = np.vander(x, 4, increasing=True) @ result.coef - np.sin(x)
     assert result.loss == pytest.approx(residual @ residual, rel=1e-5)
@@ -838,12 +830,12 @@ def test_callbacks_that_are_none_are_one_clear_error(callbacks: Any) -> None:
 
 def test_status_is_converged_by_the_gradient() -> None:
     arguments = {"optimizer": "LBFGS", "lr": 1.0, "dtype": "float64", "samples": 50, "seed": 0}
-    result = train("sin(x)", tol_gradient=1e-6, **arguments)
+    result = train("sin(x)", tol_gradient=1e-3, **arguments)
     assert result.status is Status.CONVERGED
-    assert result.trace[-1]["gradient_norm"] <= 1e-6
+    assert result.trace[-1]["gradient_norm"] <= 1e-3
     assert result.steps == result.trace[-1]["step"] < 2000
     assert "tol_gradient" in result.message
-    assert result.gap == pytest.approx(0, abs=1e-12)
+    assert result.gap == pytest.approx(0, abs=1e-9)
 
 
 def test_status_is_converged_at_the_first_update_below_the_gradient_tolerance() -> None:

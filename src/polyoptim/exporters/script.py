@@ -145,7 +145,9 @@ def _introduction(result: Result) -> str:
         lines.append(
             f"No {kind_of_polynomial(result)} can do better on these samples than a loss of {result.optimum!r}."
         )
-    lines.append(f"Written by polyoptim {one_line(result.versions['polyoptim'])}; it needs torch and nothing else.")
+    lines.append(
+        f"Written by polyoptim {one_line(result.versions['polyoptim'])}; the training needs torch and nothing else."
+    )
     return "\n".join(textwrap.fill(line, WIDTH - 2) if line else "" for line in lines)
 
 

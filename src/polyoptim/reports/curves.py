@@ -49,6 +49,11 @@ def kind_of_polynomial(result: Result) -> str:
     return f"polynomial with the powers {', '.join(map(str, result.powers))}"
 
 
+def power_name(k: int, variable: str) -> str:
+    """Return what a person calls the coefficient of a power: "constant", "x" or "x^2"."""
+    return ("constant", variable)[k] if k < 2 else f"{variable}^{k}"
+
+
 def y_range(*curves: Array) -> tuple[float, float]:
     """Return a range that shows all curves, with a margin."""
     low, high = min(float(np.nanmin(curve)) for curve in curves), max(float(np.nanmax(curve)) for curve in curves)

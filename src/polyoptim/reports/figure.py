@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from polyoptim.errors import ArgumentError
-from polyoptim.reports.curves import grid, kind_of_polynomial, optimum_curve, target_points, y_range
+from polyoptim.reports.curves import grid, kind_of_polynomial, optimum_curve, power_name, target_points, y_range
 from polyoptim.result import Result, write
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart.
@@ -119,7 +119,7 @@ def _coefficients(result: Result, panel: Any) -> None:
     symbol = result.family.symbol
     for place, k in enumerate(result.powers):
         color = OTHERS[place % len(OTHERS)]
-        name = f"{symbol}{k}" if symbol else f"x^{k}" if result.window is None else f"u^{k}"
+        name = f"{symbol}{k}" if symbol else power_name(k, "x" if result.window is None else "u")
         label = name if place < MOST_NAMED else None
         panel.plot(result.trace["step"], coefs[:, k], ".-", color=color, label=label, markersize=3)
         if result.optimum_coef is not None:
