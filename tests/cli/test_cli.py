@@ -19,19 +19,12 @@ KEYS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
-def command(*words, cwd=None, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "polyoptim", *words], capture_output=True, text=True, cwd=cwd, check=False, **options
-    )
-
-
-def test_train_prints_the_lessons_output_when_in_a_pipe(here, capsys):
+def test_train_prints_the_lessons_output_when_in_a_pipe(capsys):
     assert run(["train", "sin(x)", "--seed", "0"]) == 0
     lines = capsys.readouterr().out.splitlines()
     result = polyoptim.train("sin(x)", seed=0)
@@ -45,7 +38,7 @@ def test_train_prints_the_lessons_output_when_in_a_pipe(here, capsys):
     assert len(lines) == 23
 
 
-def test_train_json_equals_python(here, capsys):
+def test_train_json_equals_python(capsys):
     words = ["train", "exp(-x**2)", "--domain", "-pi/2", "2", "--degree", "4", "--basis", "legendre", "--optimizer"]
     words += [
         "sgd",
@@ -66,7 +59,7 @@ def test_train_json_equals_python(here, capsys):
         "exp(-x**2)", domain=("-pi/2", 2), degree=4, basis="legendre", optimizer="SGD", lr=2**-12,
         optimizer_options={"momentum": 0.9, "nesterov": True}, steps=150, seed=7,
     )  # fmt: skip
-    assert KEYS <= set(printed)
+    assert set(printed) >= KEYS
     expected = json.loads(json.dumps(result.to_dict()))
     for key in KEYS - {"seconds"}:
         assert printed[key] == expected[key], key
@@ -75,18 +68,18 @@ def test_train_json_equals_python(here, capsys):
 
 
 @pytest.mark.parametrize("target", ["-x**2+1", "-sin(x)", "--x", "-(x)", "-2*x", "-pi*x"])
-def test_train_takes_a_target_that_begins_with_a_minus_sign(here, capsys, target):
+def test_train_takes_a_target_that_begins_with_a_minus_sign(capsys, target):
     assert run(["train", "--steps", "2", "--json", "--seed", "1", target]) == 0 or target == "--x"
     if target != "--x":
         assert json.loads(capsys.readouterr().out)["target"]["text"] == target
 
 
-def test_train_takes_a_target_after_two_dashes(here, capsys):
+def test_train_takes_a_target_after_two_dashes(capsys):
     assert run(["train", "--steps", "2", "--json", "--", "-x"]) == 0
     assert json.loads(capsys.readouterr().out)["target"]["text"] == "-x"
 
 
-def test_train_takes_several_words_after_set_and_export(here, capsys):
+def test_train_takes_several_words_after_set_and_export(capsys):
     words = ["train", "--steps", "3", "--set", "momentum=0.9", "alpha=0.9", "--export", "a.py", "b.ipynb", "cos(x)"]
     assert run(words) == 0
     assert Path("a.py").exists()
@@ -94,7 +87,7 @@ def test_train_takes_several_words_after_set_and_export(here, capsys):
     assert "Written: a.py" in capsys.readouterr().err
 
 
-def test_train_reads_a_csv_file(here, capsys):
+def test_train_reads_a_csv_file(capsys):
     Path("data.csv").write_text("t,v,w\n" + "".join(f"{k},{k * k},1\n" for k in range(20)))
     assert run(["train", "data.csv", "--x", "t", "--y", "v", "--weight", "w", "--steps", "3", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
@@ -102,7 +95,7 @@ def test_train_reads_a_csv_file(here, capsys):
     assert printed["target"] == {"kind": "table", "text": "data.csv", "x": "t", "y": "v", "weight": "w"}
 
 
-def test_train_writes_what_it_is_asked_for_and_show_and_export_read_it(here, capsys):
+def test_train_writes_what_it_is_asked_for_and_show_and_export_read_it(capsys):
     words = ["train", "sin(x)", "--steps", "120", "--seed", "0", "--save", "r.json", "--plot", "r.png", "--quiet"]
     assert run(words) == 0
     out = capsys.readouterr().out
@@ -120,10 +113,10 @@ def test_train_writes_what_it_is_asked_for_and_show_and_export_read_it(here, cap
     assert "def polynomial(x)" in Path("g.py").read_text()
 
 
-def test_train_report_has_the_pictures(here, capsys):
+def test_train_report_has_the_pictures(capsys):
     assert run(["train", "sin(x)", "--seed", "0", "--report", "--export", "p.py"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("99 24804.931640625\n") or out.startswith("99 ")
+    assert out.startswith("99 ")
     assert "The polynomial over the target" in out
     assert "The loss, log scale" in out
     assert out.rstrip().endswith("Written: p.py")
@@ -159,7 +152,7 @@ def test_train_report_has_the_pictures(here, capsys):
         (["export", "none.json", "a.py"], "there is no file"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_code_2(here, capsys, words, said):
+def test_bad_input_is_one_sentence_and_exit_code_2(capsys, words, said):
     assert run(words) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -167,7 +160,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(here, capsys, words, said):
     assert "Traceback" not in captured.err
 
 
-def test_train_exits_with_1_when_it_diverges(here, capsys):
+def test_train_exits_with_1_when_it_diverges(capsys):
     assert run(["train", "sin(x)", "--optimizer", "SGD", "--lr", "0.1", "--seed", "0", "--json"]) == 1
     captured = capsys.readouterr()
     printed = json.loads(captured.out)
@@ -175,7 +168,7 @@ def test_train_exits_with_1_when_it_diverges(here, capsys):
     assert "2/λmax" in captured.err
 
 
-def test_train_strict_exits_with_1_unless_it_converges(here, capsys):
+def test_train_strict_exits_with_1_unless_it_converges(capsys):
     assert run(["train", "sin(x)", "--steps", "5", "--strict"]) == 1
     assert "Not converged" in capsys.readouterr().err
     words = ["train", "x**2", "--basis", "legendre", "--optimizer", "LBFGS", "--lr", "1", "--steps", "50", "--dtype"]
@@ -197,7 +190,7 @@ def test_help_imports_neither_torch_nor_numpy():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
-def test_show_and_export_do_not_import_torch(here):
+def test_show_and_export_do_not_import_torch():
     polyoptim.train("gamma(x)*sin(x)", domain=(1, 2), steps=3, seed=0).save("r.json")
     code = (
         "import sys; from polyoptim.cli import run\n"
@@ -224,7 +217,7 @@ def test_completion_knows_the_commands_and_options():
     assert "chebyshev" in done.stdout
 
 
-def test_an_interrupted_run_keeps_what_there_is_and_exits_with_130(here):
+def test_an_interrupted_run_keeps_what_there_is_and_exits_with_130():
     words = ["train", "sin(x)", "--steps", "100000000", "--save", "r.json", "--seed", "0"]
     process = subprocess.Popen(
         [sys.executable, "-m", "polyoptim", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -240,7 +233,7 @@ def test_an_interrupted_run_keeps_what_there_is_and_exits_with_130(here):
     assert result.steps > 100
 
 
-def test_a_closed_pipe_is_no_error(here):
+def test_a_closed_pipe_is_no_error():
     words = f"{sys.executable} -m polyoptim train 'sin(x)' --steps 200 --every 1 | head -1"
     done = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=False)  # noqa: S607
     assert done.stdout.startswith("0 ")

@@ -98,7 +98,6 @@ BAD: list[tuple[Any, str]] = [
     (np.array([1.0, True], dtype=object), r"x\[1\]"),
     (np.array([1.0, 10**400], dtype=object), r"x\[1\]"),
     ([2**53 + 1, 0], "x"),
-    ([10**30, 1], r"x|float64"),
     (np.ma.array([1.0, 2.0], mask=[False, True]), r"x\[1\] is masked"),
     (pd.Series([1.0, None]), r"x\[1\]"),
     (pd.Series([1.0, None], dtype="Float64"), r"x\[1\]"),
@@ -188,7 +187,7 @@ def test_all_x_equal_is_one_clear_error() -> None:
         ({"target": None}, "target"),
         ({"target": 5}, "target"),
         ({"target": ""}, "empty"),
-        ({"target": b"sin(x)"}, ""),
+        ({"target": b"sin(x)"}, "target"),
     ],
 )
 def test_target_that_is_none_is_one_clear_error(arguments: dict[str, Any], message: str) -> None:
@@ -332,7 +331,6 @@ def test_target_that_overflows_the_dtype_names_the_first_x() -> None:
         ({"domain": (1, 2, 3)}, "3 values"),
         ({"domain": (0, "fast")}, "fast"),
         ({"domain": (1e50, 1e51)}, "float32"),
-        ({"domain": (1, 1 + 1e-15)}, "domain|float64|apart"),
         ({"samples": 0}, "samples"),
         ({"samples": 2.5}, "samples"),
         ({"samples": 10**12}, "samples"),
