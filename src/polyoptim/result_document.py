@@ -93,9 +93,13 @@ def _agree(found: Mapping[str, Any], where: str) -> None:
         coefs.append(found["optimum_coef"])
     if any(len(coef) != size for coef in coefs):
         raise ResultFileError(f"{where} is not a saved result: the coefficients do not fit the powers.")
+    if found["samples"] is None and found["target"]["kind"] != "expression":
+        raise ResultFileError(f"{where} is not a saved result: the samples are missing.")
 
 
 def _finite(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -111,6 +115,11 @@ def _text(value: Any) -> str:
 
 def _number(value: Any) -> float:
     _need(isinstance(value, (int, float)) and not isinstance(value, bool), "a number")
+    return float(value)
+
+
+def _size(value: Any) -> float:
+    _need(_number(value) >= 0, "a number >= 0")
     return float(value)
 
 
@@ -224,7 +233,7 @@ FIELDS: dict[str, Check] = {
     "powers": _powers,
     "target": _target,
     "loss": _or_nan,
-    "optimum": _or_none(_number),
+    "optimum": _or_none(_size),
     "optimum_kind": _or_none(_text),
     "optimum_coef": _or_none(_array(_hex)),
     "excess": _or_none(_number),

@@ -162,7 +162,7 @@ def train(
 
     points = what.points(interval, count, plan["dtype"])
     if what.is_data and domain is DEFAULT_DOMAIN:
-        interval = _range(points)
+        interval = _range(points, what.notes(points, plan["dtype"]))
     window = family.window if (family.mapped if mapped is None else mapped) else None
     problem = Problem(points, family, Domain(interval.a, interval.b, window), chosen, loss_used, loss_values, reduced)
     optimum = least_squares(problem, EPS[plan["dtype"]]) if problem.is_squared else Optimum()
@@ -271,8 +271,10 @@ def _plain(value: Any) -> Any:
     return {"object": getattr(value, "__qualname__", type(value).__qualname__)}
 
 
-def _range(points: Samples) -> Domain:
+def _range(points: Samples, notes: Sequence[str]) -> Domain:
     low, high = float(points.x.min()), float(points.x.max())
+    if low == high and notes:  # rounding to the dtype made them one
+        raise DataError(notes[0])
     if low == high:
         raise DataError(f"all values of x are {low!r}, which gives no interval. Give a domain, or more samples.")
     return Domain(low, high)

@@ -104,7 +104,7 @@ class _Run:
             message=message,
             steps=kept["step"],
             seconds=seconds,
-            versions={"torch": torch.__version__},
+            versions={"torch": str(torch.__version__)},
             method={
                 "optimizer": own_name(self.plan.optimizer, self.maker),
                 "closure": needs_closure(self.optimizer),

@@ -296,7 +296,9 @@ def _schedule(name: str, options: Mapping[str, Any]) -> str:
         if key == "schedulers":
             given.append(f"schedulers=[{', '.join(_schedule(*pair) for pair in value)}]")
         elif key in STEP_FUNCTIONS:
-            code, _ = parse(str(value)).source("torch")
+            code, helpers = parse(str(value)).source("torch")
+            if helpers:
+                raise ExportError(f"a standalone program cannot hold {key} = {value!r}: torch lacks a function in it.")
             body = re.sub(r"\bx\b", "torch.tensor(float(step), dtype=torch.float64)", code)
             given.append(f"{key}=lambda step: ({body}).item()")
         else:

@@ -46,8 +46,8 @@ def least_squares(problem: Problem, eps: float) -> Optimum:
     value = sum_of_squares * unit * unit * problem.factor
     if not np.isfinite(value):
         return Optimum()
-    fitted = (wanted - residual) * unit
-    return Optimum(value, _coefficients(problem, root, fitted), "exact", is_zero=sum_of_squares <= limit or value == 0)
+    coef = _coefficients(problem, root, (wanted - residual) * unit, largest)
+    return Optimum(value, coef, "exact", is_zero=sum_of_squares <= limit or value == 0)
 
 
 def _orthonormal(problem: Problem, root: Array) -> Array:
@@ -94,7 +94,7 @@ def _arnoldi(x: Array, root: Array, first: int, gap: int, count: int) -> Array:
     return np.stack(found, axis=-1) if found else np.zeros((len(x), 0))
 
 
-def _coefficients(problem: Problem, root: Array, fitted: Array) -> Array | None:
+def _coefficients(problem: Problem, root: Array, fitted: Array, largest: float) -> Array | None:
     """Return dense coefficients in the problem's basis that reproduce `fitted`, or None where float64 cannot."""
     with np.errstate(over="ignore", invalid="ignore"):
         design = problem.design() * root[:, None]
@@ -104,4 +104,4 @@ def _coefficients(problem: Problem, root: Array, fitted: Array) -> Array | None:
     norms = np.where(norms > 0, norms, 1)
     coef, *_ = np.linalg.lstsq(design / norms, fitted, rcond=None)
     error = np.abs(design @ (coef / norms) - fitted).max()
-    return problem.dense(coef / norms) if error <= 1e-9 * np.abs(fitted).max() else None
+    return problem.dense(coef / norms) if error <= 1e-9 * largest else None

@@ -101,6 +101,8 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text (byte {error.start}). Save it as CSV in UTF-8.") from None
+    except ValueError as error:  # a NUL character in the name
+        raise DataError(f"{str(path)!r} is not the name of a file: {error}.") from None
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: {error}. Repair that line.") from None
 

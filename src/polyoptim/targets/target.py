@@ -91,10 +91,9 @@ class Target:
         return Samples(rounded["x"], rounded["y"], rounded.get("weight"))
 
     def notes(self, points: Samples, dtype: str) -> list[str]:
-        """Return what rounding the data to the dtype has lost."""
-        if self.data is None:
-            return []
-        before, after = len(np.unique(self.data[0])), len(np.unique(points.x))
+        """Return what rounding to the dtype has lost."""
+        before = len(points) if self.data is None else len(np.unique(self.data[0]))
+        after = len(np.unique(points.x))
         if after == before:
             return []
         return [
