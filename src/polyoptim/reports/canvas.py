@@ -22,8 +22,8 @@ class Canvas:
     --------
     >>> canvas = Canvas(4, 2, (0, 1), (0, 1), plain=True)
     >>> canvas.curve([0, 1], [0, 1])
-    >>> print("|".join(canvas.lines()))
-      **|**
+    >>> canvas.lines()
+    ['  **', '**  ']
     """
 
     def __init__(
