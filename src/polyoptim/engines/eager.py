@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from polyoptim.engines.criterion import Criterion, make_criterion
 from polyoptim.engines.plan import STEP_FUNCTIONS, Plan
+from polyoptim.engines.watch import End, Watch
 from polyoptim.errors import ArgumentError
 from polyoptim.nn import Polynomial
 from polyoptim.optim.members import own_name, refusal
 from polyoptim.optim.optimizer import find_optimizer, make_optimizer, needs_closure
 from polyoptim.optim.schedule import described_schedule, find_schedule, make_schedule, wants_loss
 from polyoptim.problem import Problem
-from polyoptim.solution import Row, Solution, Status, Trace
+from polyoptim.solution import Row, Solution
 from polyoptim.targets.expression import parse
-
-DIVERGED_RATIO = 1e6  # a loss this many times its start counts as diverged
-CALM_UPDATES = 10  # one small change of the loss may be a turning point; so many in a row are not
 
 
 def run(problem: Problem, plan: Plan) -> Solution:
@@ -80,120 +76,46 @@ class _Run:
             else make_schedule(find_schedule(plan.schedule), self.optimizer, _with_functions(plan.schedule_options))
         )
         self.wants_loss = self.scheduler is not None and wants_loss(self.scheduler)
-        self.judge = _Judge(plan)
-        self.rows: list[Row] = []
-        self.made = 0  # updates made so far
+        self.closure = needs_closure(self.optimizer)
+        self.batches = _batches(len(self.y), plan, device)
+        self.watch = Watch(plan, self._measure, exact=self.batches is None)
 
     def solution(self) -> Solution:
-        batches = _batches(len(self.y), self.plan, self.device)
-        begin = time.perf_counter()
-        try:
-            status, message = self._loop(batches)
-            status, message = self._finish(status, message)
-        except KeyboardInterrupt:
-            status, message = Status.INTERRUPTED, f"Interrupted after {self.made} updates; what there is was kept."
-        seconds = time.perf_counter() - begin
-        kept = self._keep(status)
-        if status is Status.DIVERGED:
-            message += f" The state after {kept['step']} updates, the best recorded one, was kept."
-        return Solution(
-            coef=np.array(kept["coef"]),
-            loss=kept["loss"],
-            trace=Trace(self.rows),
-            status=status,
-            message=message,
-            steps=kept["step"],
-            seconds=seconds,
+        return dataclasses.replace(
+            self.watch.follow(self._loop),
             versions={"torch": str(torch.__version__)},
             method={
                 "optimizer": own_name(self.plan.optimizer, self.maker),
-                "closure": needs_closure(self.optimizer),
+                "closure": self.closure,
                 **described_schedule(self.plan.schedule, self.plan.schedule_options),
                 "schedule_loss": self.wants_loss,
             },
         )
 
-    def _loop(self, batches: Iterator[torch.Tensor] | None) -> tuple[Status, str]:
-        plan, judge = self.plan, self.judge
+    def _loop(self) -> End | None:
+        watch = self.watch
         # The loss and the gradient of an update are those of the whole problem only without batches and closures.
-        direct = batches is None and not needs_closure(self.optimizer)
-        watchers = [callback.on_step for callback in plan.callbacks if hasattr(callback, "on_step")]
-        for callback in plan.callbacks:
-            if hasattr(callback, "on_begin"):
-                callback.on_begin(plan.steps)
-        self.start = self._measure()
-        while self.made < plan.steps:
-            update = _Update(self, None if batches is None else next(batches))
-            recording = self.made % plan.every == plan.every - 1
-            wanted = recording or (batches is None and plan.tol_gradient is not None)
+        direct = self.batches is None and not self.closure
+        while watch.made < self.plan.steps:
+            update = _Update(self, None if self.batches is None else next(self.batches))
             row = None
             if direct:
                 loss = update()
-                if wanted:
+                if watch.wants_row:
                     row = self._row(loss.item(), [p.grad for p in self.params])
-            elif wanted:
+            elif watch.wants_row:
                 row = self._measure()
-            if row is not None:
-                if recording and self._record(row):
-                    return Status.STOPPED, f"A callback stopped the run after {self.made} updates."
-                if judge.by_gradient(row):
-                    return Status.CONVERGED, f"Converged after {self.made} updates: {judge.reason}"
+            if row is not None and (end := watch.before(row)):
+                return end
             self._step(None if direct else update)
-            self.made += 1
-            if trouble := self._diverges(update.first):
-                return Status.DIVERGED, f"Diverged at step {self.made - 1}: {trouble}."
-            if (batches is None or recording) and judge.by_loss(row["loss"] if row else update.first):
-                return Status.CONVERGED, f"Converged after {self.made} updates: {judge.reason}"
+            if end := watch.after(update.first, row):
+                return end
             self._schedule(update.first)
-            for watch in watchers:
-                watch(self.made, update.first)
-        return Status.STEPS_DONE, f"All {plan.steps} steps were done."
-
-    def _finish(self, status: Status, message: str) -> tuple[Status, str]:
-        """Record the last row and judge it."""
-        if status is Status.DIVERGED or (self.rows and self.rows[-1]["step"] == self.made):
-            return status, message
-        row = self._measure()
-        if trouble := self._diverges(row["loss"]):
-            return Status.DIVERGED, f"Diverged at step {self.made}: {trouble}."
-        self._record(row)
-        if status is Status.STEPS_DONE and self.judge.by_gradient(row):
-            return Status.CONVERGED, f"Converged after {self.made} updates: {self.judge.reason}"
-        return status, message
-
-    def _keep(self, status: Status) -> Row:
-        """Return the row whose coefficients are the result."""
-        if status is Status.DIVERGED:
-            later = [row for row in self.rows if row["step"] > 0 and math.isfinite(row["loss"])]
-            self.rows = [self.start, *later]
-            return min(reversed(self.rows), key=lambda row: row["loss"])
-        if not (self.rows and self.rows[-1]["step"] == self.made):  # interrupted
-            self.rows.append(self._measure())
-        return self.rows[-1]
-
-    def _diverges(self, loss: float) -> str:
-        start = self.start["loss"]
-        if not math.isfinite(loss):
-            return "the loss is not finite"
-        if start > 0 and loss > DIVERGED_RATIO * start:
-            return f"the loss is {loss:.4g}, more than {DIVERGED_RATIO:.0e} times its start of {start:.4g}"
-        return ""
-
-    def _record(self, row: Row) -> bool:
-        """Append the row and tell whether a callback wants to stop."""
-        self.rows.append(row)
-        stop = False
-        for callback in self.plan.callbacks:
-            try:
-                answer = callback(row)
-            except StopIteration:
-                answer = True
-            stop |= isinstance(answer, (bool, np.bool_)) and bool(answer)
-        return stop
+        return None
 
     def _step(self, closure: _Update | None) -> None:
         arguments = () if closure is None else (closure,)
-        if self.made:
+        if self.watch.made:
             self.optimizer.step(*arguments)
             return
         try:  # what an optimizer cannot train shows at its first step (SparseAdam)
@@ -218,16 +140,8 @@ class _Run:
 
     def _row(self, loss: float, gradient: Sequence[torch.Tensor | None]) -> Row:
         squares = sum(float(part.detach().double().square().sum()) for part in gradient if part is not None)
-        coef = self.model.coef.detach().double().cpu().tolist()
-        return {
-            "step": self.made,
-            "loss": loss,
-            "excess": self.plan.optimum.excess(loss),
-            "gap": self.plan.optimum.gap(loss),
-            "lr": float(self.optimizer.param_groups[0]["lr"]),
-            "gradient_norm": math.sqrt(squares),
-            "coef": coef,
-        }
+        lr = float(self.optimizer.param_groups[0]["lr"])
+        return self.watch.row(loss, lr, math.sqrt(squares), self.model.coef.detach().double().cpu().tolist())
 
 
 class _Update:
@@ -249,32 +163,6 @@ class _Update:
             self.first = loss.item()
         self.calls += 1
         return loss
-
-
-@dataclass
-class _Judge:
-    """Decides by the tolerances whether a run has converged."""
-
-    plan: Plan
-    calm: int = 0
-    last: float = math.nan
-    reason: str = ""
-
-    def by_gradient(self, row: Row) -> bool:
-        tolerance = self.plan.tol_gradient
-        self.reason = f"the norm of the gradient is {row['gradient_norm']:.3g}, at most tol_gradient = {tolerance!r}."
-        return tolerance is not None and row["gradient_norm"] <= tolerance
-
-    def by_loss(self, loss: float) -> bool:
-        tolerance = self.plan.tol_loss
-        if tolerance is None:
-            return False
-        self.calm = self.calm + 1 if abs(loss - self.last) <= tolerance * abs(loss) else 0
-        self.last = loss
-        self.reason = (
-            f"the loss changed by at most tol_loss = {tolerance!r} of itself in {CALM_UPDATES} updates running."
-        )
-        return self.calm >= CALM_UPDATES
 
 
 def _with_functions(options: Any) -> Any:
