@@ -1,8 +1,9 @@
-"""Result: saved, shown, and read back on a machine without torch."""
+"""Result: saved, shown, and read back where there is no torch."""
 
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
 import os
@@ -42,7 +43,9 @@ RESULTS: dict[str, Any] = {
         schedule_options={"schedulers": [("ConstantLR", {}), ("ExponentialLR", {"gamma": 0.9})], "milestones": [3]},
         **QUICK,
     ),
-    "lambda": lambda: train("sin(x)", schedule="LambdaLR", schedule_options={"lr_lambda": lambda t: 1 / (1 + t)}, **QUICK),
+    "lambda": lambda: train(
+        "sin(x)", schedule="LambdaLR", schedule_options={"lr_lambda": lambda t: 1 / (1 + t)}, **QUICK
+    ),
     "powers": lambda: train("sin(x)", powers=[1, 3], basis="legendre", domain=("-pi/2", "pi"), **QUICK),
     "degree 0": lambda: train("sin(x)", degree=0, **QUICK),
     "exact": lambda: train("x**2", **QUICK),
@@ -56,9 +59,16 @@ def _factory(params: Any, lr: float) -> Any:
     return torch.optim.Adam(params, lr=lr)
 
 
+class Results(dict[str, Result]):
+    """The results by name; says little about itself where a test fails."""
+
+    def __repr__(self) -> str:
+        return "<results>"
+
+
 @pytest.fixture(scope="module")
 def results() -> dict[str, Result]:
-    return {name: make() for name, make in RESULTS.items()}
+    return Results({name: make() for name, make in RESULTS.items()})
 
 
 @pytest.fixture(params=list(RESULTS))
@@ -78,6 +88,8 @@ def same(one: Any, two: Any) -> bool:
         return isinstance(two, dict) and one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
     if isinstance(one, (list, tuple)):
         return type(one) is type(two) and len(one) == len(two) and all(map(same, one, two))
+    if isinstance(one, str):
+        return isinstance(two, str) and one == two
     return type(one) is type(two) and one == two
 
 
@@ -109,7 +121,7 @@ def test_save_and_load_give_the_same_result(result: Result, tmp_path: Path) -> N
 
 def test_saved_file_holds_hex_floats_and_no_nan(result: Result) -> None:
     text = result.to_bytes().decode()
-    document = json.loads(text, parse_constant=lambda token: pytest.fail(token))
+    document = json.loads(text, parse_constant=pytest.fail)
     assert [float.fromhex(value) for value in document["coef"]] == result.coef.tolist()
     assert len(document["sha256"]) == 64
 
@@ -131,7 +143,7 @@ def test_provenance_holds_versions_arguments_and_seed() -> None:
     assert found.versions["torch"] == torch.__version__
     assert found.versions["numpy"] == np.__version__
     assert found.versions["polyoptim"] == polyoptim.__version__
-    assert found.arguments["lr"] == "2**-10"
+    assert found.arguments["lr"] in ("2**-10", 2.0**-10)
     assert found.arguments["optimizer"] == "RMSprop"
     assert found.arguments["seed"] == found.seed == 0
     assert found.target == {"kind": "expression", "text": "sin(x)"}
@@ -232,7 +244,7 @@ def test_wrong_field_with_a_valid_hash_is_one_clear_error(
     results: dict[str, Result], tmp_path: Path, name: str, value: Any
 ) -> None:
     document = document_of(results["lesson"])
-    with pytest.raises(ResultFileError, match="is not a saved result|has version|format") as caught:
+    with pytest.raises(ResultFileError, match=r"is not a saved result|has version|format") as caught:
         load(spelled(tmp_path, {**document, name: value}))
     assert len(str(caught.value)) < 500 + len(str(tmp_path))
 
@@ -253,11 +265,20 @@ def test_samples_that_are_needed_and_missing_are_one_clear_error(results: dict[s
         load(spelled(tmp_path, {**document_of(results["arrays"]), "samples": None}))
 
 
+def test_trace_row_without_a_finite_coefficient_can_be_saved_again(results: dict[str, Result], tmp_path: Path) -> None:
+    document = document_of(results["lesson"])
+    document["trace"][0]["coef"][1] = None
+    found = load(spelled(tmp_path, document))
+    assert math.isnan(found.trace[0]["coef"][1])
+    assert json.loads(found.to_bytes())["trace"][0]["coef"][1] is None
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
 def test_target_text_that_is_no_expression_is_one_clear_error(results: dict[str, Result], tmp_path: Path) -> None:
     document = document_of(results["lesson"])
+    path = spelled(tmp_path, {**document, "target": {"kind": "expression", "text": "__import__('os')"}})
     with pytest.raises(PolyoptimError):
-        found = load(spelled(tmp_path, {**document, "target": {"kind": "expression", "text": "__import__('os')"}}))
-        found.report(plot=True)
+        load(path).report(plot=True)
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
@@ -460,15 +481,28 @@ def test_trace_is_a_sequence_of_mappings(results: dict[str, Result]) -> None:
 
 
 FORMULAS: dict[str, Any] = {
-    **{name: RESULTS[name] for name in ("lesson", "arrays", "callable", "powers", "degree 0", "exact", "huber", "no steps")},
+    **{
+        name: RESULTS[name]
+        for name in ("lesson", "arrays", "callable", "powers", "degree 0", "exact", "huber", "no steps")
+    },
     "mapped power": lambda: train("exp(x)", mapped=True, degree=5, domain=(0, 3), dtype="float64", **QUICK),
     "hermite": lambda: train("exp(x)", basis="hermite", degree=6, domain=(-2, 3), **QUICK),
     "laguerre": lambda: train("exp(x)", basis="laguerre", degree=4, domain=(1, 2), **QUICK),
     "time stamps": lambda: train(
-        1.7e9 + 3600.0 * np.arange(200), np.sin(np.arange(200) / 30), basis="chebyshev", degree=5, dtype="float64", **QUICK
+        1.7e9 + 3600.0 * np.arange(200),
+        np.sin(np.arange(200) / 30),
+        basis="chebyshev",
+        degree=5,
+        dtype="float64",
+        **QUICK,
     ),
     "time stamps, laguerre": lambda: train(
-        1.7e9 + 3600.0 * np.arange(200), np.sin(np.arange(200) / 30), basis="laguerre", degree=5, dtype="float64", **QUICK
+        1.7e9 + 3600.0 * np.arange(200),
+        np.sin(np.arange(200) / 30),
+        basis="laguerre",
+        degree=5,
+        dtype="float64",
+        **QUICK,
     ),
     "time stamps, power": lambda: train(
         1.7e9 + 3600.0 * np.arange(200), np.sin(np.arange(200) / 30), mapped=True, degree=5, dtype="float64", **QUICK
@@ -516,14 +550,12 @@ def test_formula_has_the_fewest_digits(shown: Result) -> None:
     """One digit fewer anywhere is too few."""
     import re
 
-    if shown.degree > 10:
-        pytest.skip("too many terms to drop one by one")
     body, comma, where = shown.formula.removeprefix("y = ").partition(", u = ")
     x = shown.domain[0] + (shown.domain[1] - shown.domain[0]) * np.linspace(0, 1, 401)
     truth = shown(x)
     limit = TOLERANCE * np.abs(truth).max()
     number = re.compile(r"(?<![\w.*])(\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?=$|[ *])")
-    for match in number.finditer(body):
+    for match in itertools.islice(number.finditer(body), 11):
         value = float(match[1])
         significant = f"{value:.17e}" and len(re.sub(r"e.*|\.", "", match[1]).strip("0") or "0")
         shorter = float(f"{value:.{significant - 2}e}") if significant > 1 else 0.0
@@ -574,12 +606,11 @@ assert not any(module.split(".")[0] == "torch" for module in sys.modules if sys.
 print("done")
 """
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    done = subprocess.run(
-        [sys.executable, "-c", code, json.dumps(names)], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+    command = [sys.executable, "-c", code, json.dumps(names)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "done\n"
     for name in names:
-        results[name].export(tmp_path / "here.py")
+        load(tmp_path / f"{name}.json").export(tmp_path / "here.py")
         assert (tmp_path / "here.py").read_text() == (tmp_path / f"{name}-2.py").read_text()
         assert (tmp_path / f"{name}-2.json").read_bytes() == results[name].to_bytes()

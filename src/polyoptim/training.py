@@ -157,7 +157,7 @@ def train(
     reduced = check(lambda: match("reduction", reduction, ("sum", "mean")))
     run = check(lambda: ENGINES[engine])
     what = check(lambda: Target(target, y, x, weight))
-    check(lambda: _agree(schedule, schedule_options, mapped))
+    check(lambda: _agree(schedule, schedule_options, mapped, strict))
     check.done()
 
     points = what.points(interval, count, plan["dtype"])
@@ -280,11 +280,13 @@ def _range(points: Samples, notes: Sequence[str]) -> Domain:
     return Domain(low, high)
 
 
-def _agree(schedule: Any, schedule_options: Any, mapped: Any) -> None:
+def _agree(schedule: Any, schedule_options: Any, mapped: Any, strict: Any) -> None:
     if schedule is None and schedule_options:
         raise ArgumentError("schedule_options are given without a schedule. Name one, or leave them out.")
-    if mapped not in (None, True, False):
+    if mapped is not None and not isinstance(mapped, bool):
         raise ArgumentError(f"mapped must be True, False or None, got {mapped!r}.")
+    if not isinstance(strict, bool):
+        raise ArgumentError(f"strict must be True or False, got {strict!r}.")
 
 
 def _rate(lr: Any, options: Any) -> float | None:

@@ -257,7 +257,7 @@ def test_optimizer_name_suggests_the_nearest() -> None:
 
 
 def test_optimizer_option_of_a_wrong_value_is_one_clear_error() -> None:
-    with pytest.raises(ArgumentError, match="RMSprop.*momentum") as caught:
+    with pytest.raises(ArgumentError, match=r"RMSprop.*momentum") as caught:
         train("sin(x)", optimizer_options={"momentum": -1.0})
     assert "\n" not in str(caught.value)
 

@@ -125,7 +125,7 @@ def test_csv_without_such_a_column_is_one_clear_error(tmp_path: Path, kind: str)
 
 def test_csv_with_semicolons_says_what_to_do(tmp_path: Path) -> None:
     path = write(tmp_path, "t;v\n0;1\n1;2\n")
-    with pytest.raises(ArgumentError, match="(?i)semicolon|separated|comma"):
+    with pytest.raises(ArgumentError, match=r"(?i)semicolon|separated|comma"):
         train(path, x="t", y="v", **QUICK)
 
 
@@ -171,7 +171,7 @@ def test_data_frame_gives_the_run_of_its_columns(kind: str) -> None:
 @pytest.mark.parametrize("kind", FRAMES)
 def test_data_frame_that_cannot_be_used_is_one_clear_error(kind: str) -> None:
     frame = FRAMES[kind](COLUMNS)
-    with pytest.raises(ArgumentError, match="no column 'vv'.*did you mean 'v'"):
+    with pytest.raises(ArgumentError, match=r"no column 'vv'.*did you mean 'v'"):
         train(frame, x="t", y="vv", **QUICK)
     with pytest.raises(ArgumentError, match="x is not given"):
         train(frame, **QUICK)
@@ -188,7 +188,7 @@ def test_data_frame_with_a_missing_value_names_its_place(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
 def test_data_frame_without_rows_is_one_clear_error(kind: str) -> None:
-    with pytest.raises(DataError, match="empty|not real numbers"):
+    with pytest.raises(DataError, match=r"empty|not real numbers"):
         train(FRAMES[kind]({"t": [], "v": []}), x="t", y="v", **QUICK)
 
 

@@ -16,7 +16,7 @@ from polyoptim.engines.watch import End, Watch
 from polyoptim.errors import ArgumentError
 from polyoptim.nn import Polynomial
 from polyoptim.optim.members import own_name, refusal
-from polyoptim.optim.optimizer import find_optimizer, make_optimizer, needs_closure
+from polyoptim.optim.optimizer import find_optimizer, make_optimizer, needs_closure, optimizers
 from polyoptim.optim.schedule import described_schedule, find_schedule, make_schedule, wants_loss
 from polyoptim.problem import Problem
 from polyoptim.solution import Row, Solution
@@ -85,7 +85,7 @@ class _Run:
             self.watch.follow(self._loop),
             versions={"torch": str(torch.__version__)},
             method={
-                "optimizer": own_name(self.plan.optimizer, self.maker),
+                "optimizer": own_name(self.plan.optimizer, self.maker, optimizers().values()),
                 "closure": self.closure,
                 **described_schedule(self.plan.schedule, self.plan.schedule_options),
                 "schedule_loss": self.wants_loss,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -34,9 +34,9 @@ def name_of(made: Callable[..., Any]) -> str:
     return getattr(made, "__name__", repr(made))
 
 
-def own_name(wanted: Any, maker: Callable[..., Any]) -> Any:
-    """Return the name by which torch knows `maker`, or the user's own object where that was given."""
-    return name_of(maker) if isinstance(wanted, str) else wanted
+def own_name(wanted: Any, maker: Callable[..., Any], known: Collection[Any]) -> Any:
+    """Return the name by which torch knows `maker`, or the user's own object where it is none of torch's."""
+    return name_of(maker) if isinstance(wanted, str) or maker in known else wanted
 
 
 def make(kind: str, maker: Callable[..., Any], first: Any, options: Mapping[str, Any]) -> Any:

@@ -61,7 +61,7 @@ def described_schedule(wanted: Any, options: Mapping[str, Any]) -> dict[str, Any
     if "schedulers" in ready:
         pairs = [(pair, {}) if isinstance(pair, str) else pair for pair in ready["schedulers"]]
         ready["schedulers"] = [list(described_schedule(*pair).values()) for pair in pairs]
-    return {"schedule": own_name(wanted, find_schedule(wanted)), "schedule_options": ready}
+    return {"schedule": own_name(wanted, find_schedule(wanted), schedules().values()), "schedule_options": ready}
 
 
 def wants_loss(schedule: Any) -> bool:

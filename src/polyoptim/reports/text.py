@@ -35,8 +35,11 @@ def report(result: Result, plot: bool | None = None) -> str:
 
 
 def lesson_lines(result: Result) -> str:
-    """Return the lesson's own output: step and loss of each row below the last, and the result line."""
-    rows = [f"{row['step']} {row['loss']!r}" for row in result.trace if row["step"] < result.trace[-1]["step"]]
+    """Return the lesson's own output: step and loss of each row before the last update, and the result line."""
+    # Where a run diverged the trace begins with its start, which the lesson does not print, and goes on after the end.
+    every = result.arguments["every"]
+    shown = [row for row in result.trace if row["step"] < result.steps and row["step"] % every == every - 1]
+    rows = [f"{row['step']} {row['loss']!r}" for row in shown]
     return "\n".join([*rows, f"Result: {exact_line(result)}"])
 
 

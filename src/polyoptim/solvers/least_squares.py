@@ -32,7 +32,7 @@ def least_squares(problem: Problem, eps: float) -> Optimum:
     """
     x, y, weight = problem.samples.x, problem.samples.y, problem.samples.weight
     root = np.ones_like(x) if weight is None else np.sqrt(weight)
-    basis = _orthonormal(problem, root)
+    basis, columns = _orthonormal(problem, root)
     wanted = root * y
     # An exponent is taken out, so that squares neither overflow nor vanish (y of 1e300, y of 1e-300).
     largest = float(np.abs(wanted).max())
@@ -42,7 +42,7 @@ def least_squares(problem: Problem, eps: float) -> Optimum:
     residual -= basis @ (basis.T @ residual)
     sum_of_squares = float(residual @ residual)
     counted = float(np.count_nonzero(root))
-    limit = counted * (4 * eps * float(np.abs(wanted).max())) ** 2
+    limit = counted * (4 * eps * (float(np.abs(wanted).max()) + _noise(columns, wanted))) ** 2
     value = sum_of_squares * unit * unit * problem.factor
     if not np.isfinite(value):
         return Optimum()
@@ -50,23 +50,35 @@ def least_squares(problem: Problem, eps: float) -> Optimum:
     return Optimum(value, coef, "exact", is_zero=sum_of_squares <= limit or value == 0)
 
 
-def _orthonormal(problem: Problem, root: Array) -> Array:
-    """Return orthonormal columns, shape (n, rank), that span root · P_k(u) for k in the problem's powers."""
+def _noise(columns: Array | None, wanted: Array) -> float:
+    """Return the size of the terms that cancel in columns that are not orthogonal: their rounding stays behind."""
+    if columns is None:
+        return 0.0
+    coef, *_ = np.linalg.lstsq(columns, wanted, rcond=None)
+    return float(np.abs(coef) @ np.abs(columns).max(axis=0))
+
+
+def _orthonormal(problem: Problem, root: Array) -> tuple[Array, Array | None]:
+    """Return orthonormal columns, shape (n, rank), that span root · P_k(u) for k in the problem's powers.
+
+    And, where they come from columns of the problem rather than from Arnoldi's process, these columns, scaled.
+    """
     x, powers = problem.samples.x, problem.powers
     gaps = set(np.diff(powers).tolist()) or {1}
     if powers == tuple(range(len(powers))):  # all polynomials of the degree, whatever the family and the map
-        return _arnoldi(x, root, 0, 1, len(powers))
+        return _arnoldi(x, root, 0, 1, len(powers)), None
     if problem.family.name == "power" and len(gaps) == 1:
-        return _arnoldi(problem.domain.map(x), root, powers[0], gaps.pop(), len(powers))
+        return _arnoldi(problem.domain.map(x), root, powers[0], gaps.pop(), len(powers)), None
     if problem.family.name == "power":
         u = problem.domain.map(x)
         columns = root[:, None] * (u / (float(np.abs(u).max()) or 1.0))[:, None] ** np.array(powers)
     else:
         columns = root[:, None] * problem.design()
     norms = np.linalg.norm(columns, axis=0)
-    q, r = np.linalg.qr(columns / np.where(norms > 0, norms, 1))
+    columns = columns / np.where(norms > 0, norms, 1)
+    q, r = np.linalg.qr(columns)
     # A column that depends on the ones before it adds a direction of noise: leave it out.
-    return np.ascontiguousarray(q[:, np.abs(np.diag(r)) > len(x) * np.finfo(float).eps])
+    return np.ascontiguousarray(q[:, np.abs(np.diag(r)) > len(x) * np.finfo(float).eps]), columns
 
 
 def _arnoldi(x: Array, root: Array, first: int, gap: int, count: int) -> Array:
