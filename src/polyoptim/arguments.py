@@ -13,7 +13,7 @@ from polyoptim.targets.expression import integer, number
 # A matrix of 2000 samples and 1000 columns is 16 MB; beyond that a typing mistake is likelier than a wish.
 LARGEST_DEGREE = 1000
 MOST_SAMPLES = 10**8
-LARGEST_SEED = 2**64 - 1
+SMALLEST_SEED, LARGEST_SEED = -(2**63), 2**64 - 1  # what torch.manual_seed takes
 
 
 def check_powers(degree: Any, powers: Any) -> tuple[int, ...]:
@@ -93,7 +93,7 @@ def read_seed(seed: Any) -> int:
     """Return the seed of a generator of torch; None draws one."""
     if seed is None:
         return random.SystemRandom().getrandbits(32)
-    found = integer(seed, "seed", minimum=0)
+    found = integer(seed, "seed", minimum=SMALLEST_SEED)
     if found > LARGEST_SEED:
         raise ArgumentError(f"seed must be below 2**64, got {found}.")
     return found

@@ -82,9 +82,15 @@ def read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write `content` to `path` through a temporary file beside it: a reader sees the old file or the new one."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write `content` to `path` through a temporary file beside it: a reader sees the old file or the new one.
+
+    A link is followed. What is no regular file, such as ``/dev/stdout`` or a pipe, is written to as it is.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_bytes(content)
+        return
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".polyoptim.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,9 @@ class Domain:
     window: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        if not (self.a < self.b and self.b - self.a < float("inf")):
+        if self.a < self.b and math.isinf(self.b - self.a):
+            raise ArgumentError(f"domain [{self.a!r}, {self.b!r}] is wider than float64 can hold. Scale x.")
+        if not self.a < self.b:
             raise ArgumentError(
                 f"domain must be two finite numbers a < b, got {self.a!r} and {self.b!r}. Give them in ascending order."
             )

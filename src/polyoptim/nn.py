@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,7 +78,8 @@ class Polynomial(torch.nn.Module):
     ----------
     degree, powers, basis, domain : as in `PolynomialFeatures`, but `powers` includes the constant as 0; without a 0
         there is no bias.
-    dtype, device : of the parameters, drawn by torch's default initialisation of Linear.
+    dtype, device : of the parameters, drawn on the CPU by torch's default initialisation of Linear.
+    generator : of the CPU, from which they are drawn; None takes torch's global one.
 
     Examples
     --------
@@ -97,12 +98,13 @@ class Polynomial(torch.nn.Module):
         domain: tuple[Any, Any] | None = None,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.powers = check_powers(degree, powers)
         above = [k for k in self.powers if k > 0]
         self.features = PolynomialFeatures(powers=above, basis=basis, domain=domain)
-        self.linear = _linear(len(above), 0 in self.powers, dtype).to(device)
+        self.linear = _linear(len(above), 0 in self.powers, dtype, generator).to(device)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return p(x), of the shape of x."""
@@ -122,8 +124,15 @@ def _sorted(powers: Sequence[int]) -> tuple[int, ...]:
     return check_powers(None, powers) if len(powers) else ()
 
 
-def _linear(columns: int, bias: bool, dtype: torch.dtype | None) -> torch.nn.Linear:
-    with warnings.catch_warnings():
-        if not columns:  # torch warns that there is nothing to initialise in a constant; that is meant
-            warnings.simplefilter("ignore", UserWarning)
-        return torch.nn.Linear(columns, 1, bias=bias, dtype=dtype)
+def _linear(columns: int, bias: bool, dtype: torch.dtype | None, generator: torch.Generator | None) -> torch.nn.Linear:
+    """Return a Linear initialised as its constructor does, number for number, but from `generator`."""
+    kind = dtype or torch.get_default_dtype()
+    linear: Any = torch.nn.utils.skip_init(torch.nn.Linear, columns or 1, 1, bias=bias, dtype=kind, device="cpu")
+    if not columns:  # a constant alone: torch's constructor would warn that there is nothing to initialise
+        linear.in_features, linear.weight = 0, torch.nn.Parameter(linear.weight.detach()[:, :0])
+    else:
+        torch.nn.init.kaiming_uniform_(linear.weight, a=math.sqrt(5), generator=generator)
+    if bias:
+        bound = 1 / math.sqrt(columns) if columns else 0.0
+        torch.nn.init.uniform_(linear.bias, -bound, bound, generator=generator)
+    return linear  # type: ignore[no-any-return]

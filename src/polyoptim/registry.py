@@ -29,6 +29,8 @@ def unknown(kind: str, name: object, names: Iterable[str]) -> UnknownNameError:
     unknown optimizer 'rmspop'; did you mean 'RMSprop'? Known: RMSprop, SGD.
     """
     known = sorted(names, key=str.casefold)
+    if not known:
+        return UnknownNameError(f"unknown {kind} {name!r}; it takes none.")
     guess = nearest(name, known) if isinstance(name, str) else None
     hint = f"; did you mean {guess!r}?" if guess else "."
     return UnknownNameError(f"unknown {kind} {name!r}{hint} Known: {', '.join(known)}.")

@@ -128,6 +128,11 @@ def _integer(value: Any) -> int:
     return int(value)
 
 
+def _whole(value: Any) -> int:
+    _need(isinstance(value, int) and not isinstance(value, bool), "an integer")
+    return int(value)
+
+
 def _power(value: Any) -> int:
     _need(_integer(value) <= LARGEST_DEGREE, f"a power of at most {LARGEST_DEGREE}")
     return int(value)
@@ -246,7 +251,7 @@ FIELDS: dict[str, Check] = {
     "steps": _integer,
     "seconds": _number,
     "engine": _text,
-    "seed": _integer,
+    "seed": _whole,
     "count": _integer,
     "samples": _or_none(_samples),
     "arguments": _mapping(_anything),

@@ -23,7 +23,7 @@ from polyoptim.bases.family import Family
 from polyoptim.certificate import largest_stable_rate
 from polyoptim.domain import Domain
 from polyoptim.engines import ENGINES
-from polyoptim.engines.plan import STEP_FUNCTIONS, Callback, Plan
+from polyoptim.engines.plan import DEFAULT_RATE, STEP_FUNCTIONS, Callback, Plan
 from polyoptim.errors import ArgumentError, DataError, StatusError
 from polyoptim.losses import Loss, find_loss
 from polyoptim.problem import Problem
@@ -36,7 +36,6 @@ from polyoptim.targets.samples import Samples
 from polyoptim.targets.target import Target
 
 DEFAULT_DOMAIN = ("-pi", "pi")
-DEFAULT_RATE = 1e-3
 # Spacing of each dtype at 1.
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 LARGEST_KEPT = 100_000
@@ -155,9 +154,11 @@ def train(
     count = check(lambda: read_count(samples))
     loss_used, loss_values = check(lambda: _loss(loss, loss_options)) or (None, {})
     reduced = check(lambda: match("reduction", reduction, ("sum", "mean")))
-    run = check(lambda: ENGINES[engine])
+    chosen_engine = check(lambda: ENGINES[engine])
     what = check(lambda: Target(target, y, x, weight))
     check(lambda: _agree(schedule, schedule_options, mapped, strict))
+    if chosen_engine and None not in (plan["optimizer_options"], plan["schedule_options"]):
+        check(lambda: chosen_engine.check(Plan(**plan), chosen is None or 0 in chosen))
     check.done()
 
     points = what.points(interval, count, plan["dtype"])
@@ -166,7 +167,7 @@ def train(
     window = family.window if (family.mapped if mapped is None else mapped) else None
     problem = Problem(points, family, Domain(interval.a, interval.b, window), chosen, loss_used, loss_values, reduced)
     optimum = least_squares(problem, EPS[plan["dtype"]]) if problem.is_squared else Optimum()
-    solution: Solution = run(problem, Plan(**plan, optimum=optimum))
+    solution: Solution = chosen_engine.run(problem, Plan(**plan, optimum=optimum))
     read = {name: value for name, value in plan.items() if name in arguments}
     shape = {"degree": chosen[-1], "powers": None if powers is None else chosen, "samples": count}
     arguments = {**arguments, **read, **shape, "loss_options": loss_values, "reduction": reduced}

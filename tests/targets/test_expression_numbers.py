@@ -96,7 +96,7 @@ def test_integer_is_read(value, wanted):
 
 
 @pytest.mark.parametrize(
-    "value", [2.5, True, "1e400", "x", "", -1, "-1", "2**63 - 1", None, math.nan, 1e300, "1/3", "９"]
+    "value", [2.5, True, "1e400", "x", "", -1, "-1", "2**2000", None, math.nan, 1e300, "1/3", "９"]
 )
 def test_integer_explains_what_it_rejects(value):
     if value == "９":  # full-width digits are digits

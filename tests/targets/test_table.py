@@ -203,6 +203,10 @@ def test_mapping_with_columns_of_different_length_is_one_clear_error() -> None:
         train({"t": [1, 2, 3], "v": [1, 2]}, x="t", y="v", **QUICK)
 
 
-def test_mapping_with_keys_that_are_no_text_is_one_clear_error() -> None:
-    with pytest.raises(ArgumentError):
-        train({1: [1, 2, 3], "v": [1, 2, 3]}, x=1, y="v", **QUICK)
+def test_mapping_may_have_whole_numbers_for_names() -> None:
+    assert train({1: [1, 2, 3], "v": [1, 2, 3]}, x=1, y="v", **QUICK).domain == (1, 3)
+
+
+def test_name_that_is_neither_text_nor_whole_number_is_one_clear_error() -> None:
+    with pytest.raises(ArgumentError, match="must be the name of a column"):
+        train({1.5: [1, 2, 3], "v": [1, 2, 3]}, x=1.5, y="v", **QUICK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Any, NoReturn
@@ -9,6 +10,7 @@ from typing import Any, NoReturn
 import rich_click as click
 
 from polyoptim import __version__
+from polyoptim.cli.words import unmarked
 from polyoptim.errors import PolyoptimError
 from polyoptim.registry import Registry, unknown
 
@@ -61,13 +63,16 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show becomes a question mark, not an error
+            stream.reconfigure(errors="replace")
     try:
-        code = cli.main(args=arguments, prog_name="polyoptim", standalone_mode=False)
+        code = cli.main(args=arguments or ["--help"], prog_name="polyoptim", standalone_mode=False)
     except click.exceptions.Exit as asked:  # type: ignore[attr-defined]  # rich_click hides its type
         code = asked.exit_code
     except click.UsageError as error:
         name = error.ctx.command_path if error.ctx else "polyoptim"
-        return _complain(f"{name}: {error.format_message()} See '{name} --help'.")
+        return _complain(unmarked(f"{name}: {error.format_message()} See '{name} --help'."))
     except (click.Abort, KeyboardInterrupt):
         print("polyoptim: interrupted.", file=sys.stderr)
         return INTERRUPTED

@@ -9,12 +9,12 @@ import rich_click as click
 
 import polyoptim
 from polyoptim.cli.files import check_files, write_files
-from polyoptim.cli.words import Command
+from polyoptim.cli.words import WORD, Command
 
 
 @click.command(cls=Command)
-@click.argument("result", metavar="RESULT")
-@click.argument("files", metavar="FILE …", nargs=-1, required=True)
+@click.argument("result", metavar="RESULT", type=WORD)
+@click.argument("files", metavar="FILE …", type=WORD, nargs=-1, required=True)
 @click.option("--to", metavar="FORM", help="torch, numpy, notebook, latex or json.  [default: by the ending]")
 def export(result: str, files: Sequence[str], to: str | None) -> int:
     """Write a saved result in other forms.

@@ -20,10 +20,8 @@ TEXTS = Registry(
 
 
 def emit(text: str) -> None:
-    """Print to standard output, whatever it can encode."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-    sys.stdout.flush()
+    """Print to standard output."""
+    print(text, flush=True)
 
 
 def emit_result(result: Any, *, as_json: bool, quiet: bool, full: bool) -> None:

@@ -9,11 +9,11 @@ import rich_click as click
 import polyoptim
 from polyoptim.cli.files import check_files, write_files
 from polyoptim.cli.output import emit, emit_result
-from polyoptim.cli.words import Command
+from polyoptim.cli.words import WORD, Command
 
 
 @click.command(cls=Command)
-@click.argument("result", metavar="RESULT")
+@click.argument("result", metavar="RESULT", type=WORD)
 @click.option("--plot", metavar="FILE", help="Draw a picture: .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(result: str, plot: str | None, as_json: bool) -> int:

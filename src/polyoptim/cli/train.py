@@ -13,7 +13,7 @@ import polyoptim
 from polyoptim.cli.files import check_files, write_files
 from polyoptim.cli.output import emit_result, say
 from polyoptim.cli.progress import Progress
-from polyoptim.cli.words import NUMBER, Command, powers, settings, unmarked
+from polyoptim.cli.words import NUMBER, WORD, Command, powers, settings
 from polyoptim.registry import Registry
 
 FAILED, INTERRUPTED = 1, 130
@@ -62,7 +62,7 @@ PANELS = {
         }
     }
 )
-@click.argument("target", metavar="TARGET")
+@click.argument("target", metavar="TARGET", type=WORD)
 @click.option("--x", "x", metavar="COL", help="Column of x, where TARGET is a CSV file.")
 @click.option("--y", "y", metavar="COL", help="Column of y.")
 @click.option("--weight", metavar="COL", help="Column of weights.")
@@ -204,7 +204,7 @@ def train(
     progress = Progress(shown=not (quiet or as_json) and sys.stderr.isatty())
     with progress:
         result = polyoptim.train(
-            unmarked(target),
+            target,
             **given,
             lr=None if lr.casefold() == "none" else lr,
             optimizer_options=settings("--set", set_),

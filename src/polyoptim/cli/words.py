@@ -27,7 +27,11 @@ class Command(click.RichCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words, those that begin with a minus sign included."""
-        return super().parse_args(ctx, _prepare(self, ctx, args))
+        try:
+            return super().parse_args(ctx, _prepare(self, ctx, args))
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # click's parser leaves it out for some; the message names the command
+            raise
 
 
 def _prepare(command: click.Command, ctx: click.Context, words: Sequence[str]) -> list[str]:
@@ -58,8 +62,21 @@ def _prepare(command: click.Command, ctx: click.Context, words: Sequence[str]) -
 
 
 def unmarked(word: str) -> str:
-    """Return a word as the user wrote it."""
-    return word.removeprefix(_MARK)
+    """Return words as the user wrote them."""
+    return word.replace(_MARK, "")
+
+
+class Word(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only
+    """An argument as the user wrote it, a minus sign in front included."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+        """Take the mark off."""
+        return unmarked(value)
+
+
+WORD = Word()
 
 
 # Loaded late: --help needs no NumPy.

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 
+from polyoptim.arguments import Arguments
 from polyoptim.engines.criterion import Criterion, make_criterion
-from polyoptim.engines.plan import STEP_FUNCTIONS, Plan
+from polyoptim.engines.plan import DEFAULT_RATE, STEP_FUNCTIONS, Plan
 from polyoptim.engines.watch import End, Watch
 from polyoptim.errors import ArgumentError
+from polyoptim.losses import Loss
 from polyoptim.nn import Polynomial
-from polyoptim.optim.members import own_name, refusal
+from polyoptim.optim.members import own_name, refusal, takes
 from polyoptim.optim.optimizer import find_optimizer, make_optimizer, needs_closure, optimizers
-from polyoptim.optim.schedule import described_schedule, find_schedule, make_schedule, wants_loss
+from polyoptim.optim.schedule import described_schedule, find_schedule, make_schedule, quiet_members, wants_loss
 from polyoptim.problem import Problem
 from polyoptim.solution import Row, Solution
 from polyoptim.targets.expression import parse
@@ -31,13 +33,23 @@ def run(problem: Problem, plan: Plan) -> Solution:
     were before.
     """
     device = _device(plan.device)
-    cuda = [device] if device.type == "cuda" else []
-    # The caller may stand under no_grad or inference_mode; a run needs gradients all the same.
-    with torch.inference_mode(mode=False), torch.enable_grad(), torch.random.fork_rng(devices=cuda):
-        torch.default_generator.manual_seed(plan.seed)
-        if cuda:
-            torch.cuda.manual_seed(plan.seed)
+    # The caller may stand under no_grad, inference_mode or another default device; a run is the same all the same.
+    with torch.inference_mode(mode=False), torch.enable_grad(), torch.device("cpu"), _own_randomness(problem, plan):
         return _Run(problem, plan, device).solution()
+
+
+def _own_randomness(problem: Problem, plan: Plan) -> AbstractContextManager[None]:
+    """Return the context of a run: torch draws from the run's own generator, but code of the user's own may not."""
+    if isinstance(plan.optimizer, str) and isinstance(problem.loss, Loss):
+        return nullcontext()
+    return _seeded(plan.seed)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 def _device(name: str) -> torch.device:
@@ -50,6 +62,33 @@ def _device(name: str) -> torch.device:
     return device
 
 
+def check(plan: Plan, bias: bool) -> None:
+    """Raise ArgumentError where the optimizer or the schedule cannot be made, before any work.
+
+    Parameters
+    ----------
+    plan : of which optimizer, schedule and their options are looked at.
+    bias : whether there is a constant.
+    """
+    wrong = Arguments()
+    maker = wrong(lambda: find_optimizer(plan.optimizer))
+    wrong(lambda: plan.schedule is None or find_schedule(plan.schedule))
+    wrong.done()
+    shapes = [(1, 1), (1,)] if bias else [(1, 1)]
+    with torch.device("cpu"):
+        _methods(plan, maker, [torch.nn.Parameter(torch.zeros(shape)) for shape in shapes])
+
+
+def _methods(plan: Plan, maker: Callable[..., Any], params: Iterable[torch.Tensor]) -> tuple[Any, Any]:
+    """Return the optimizer and the schedule, or None where there is none."""
+    # One's own class may take no lr; the default is then not meant for it.
+    lr = None if plan.lr == DEFAULT_RATE and not takes(maker, "lr") else plan.lr
+    optimizer = make_optimizer(maker, params, lr, plan.optimizer_options)
+    if plan.schedule is None:
+        return optimizer, None
+    return optimizer, make_schedule(find_schedule(plan.schedule), optimizer, _with_functions(plan.schedule_options))
+
+
 class _Run:
     """One run: the model, the optimizer, and what has been recorded."""
 
@@ -57,7 +96,9 @@ class _Run:
         self.problem, self.plan, self.device = problem, plan, device
         dtype = getattr(torch, plan.dtype)
         domain = (problem.domain.a, problem.domain.b) if problem.domain.window else None
-        self.model = Polynomial(powers=problem.powers, basis=problem.family.name, domain=domain, dtype=dtype)
+        generator = torch.Generator().manual_seed(plan.seed)
+        basis = problem.family.name
+        self.model = Polynomial(powers=problem.powers, basis=basis, domain=domain, dtype=dtype, generator=generator)
         self.model.to(device)
 
         def tensor(values: Any) -> torch.Tensor:
@@ -69,15 +110,10 @@ class _Run:
         self.criterion: Criterion = make_criterion(problem.loss, problem.loss_options, problem.reduction)
         self.params = [p for p in self.model.linear.parameters() if p.numel()]
         self.maker = find_optimizer(plan.optimizer)
-        self.optimizer = make_optimizer(self.maker, self.model.linear.parameters(), plan.lr, plan.optimizer_options)
-        self.scheduler = (
-            None
-            if plan.schedule is None
-            else make_schedule(find_schedule(plan.schedule), self.optimizer, _with_functions(plan.schedule_options))
-        )
+        self.optimizer, self.scheduler = _methods(plan, self.maker, self.model.linear.parameters())
         self.wants_loss = self.scheduler is not None and wants_loss(self.scheduler)
         self.closure = needs_closure(self.optimizer)
-        self.batches = _batches(len(self.y), plan, device)
+        self.batches = _batches(len(self.y), plan, device, generator)
         self.watch = Watch(plan, self._measure, exact=self.batches is None)
 
     def solution(self) -> Solution:
@@ -120,17 +156,16 @@ class _Run:
             return
         try:  # what an optimizer cannot train shows at its first step (SparseAdam)
             self.optimizer.step(*arguments)
-        except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+        except Exception as error:
             raise refusal("optimizer", self.maker, error) from error
 
     def _schedule(self, loss: float) -> None:
         if self.scheduler is None:
             return
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # SequentialLR, as in optim.schedule
+            with quiet_members(self.scheduler):
                 self.scheduler.step(loss) if self.wants_loss else self.scheduler.step()
-        except (ValueError, ZeroDivisionError, OverflowError, TypeError) as error:
+        except Exception as error:  # code of torch or of the user: what it refuses is one sentence
             raise refusal("schedule", find_schedule(self.plan.schedule), error) from error
 
     def _measure(self) -> Row:
@@ -140,7 +175,7 @@ class _Run:
 
     def _row(self, loss: float, gradient: Sequence[torch.Tensor | None]) -> Row:
         squares = sum(float(part.detach().double().square().sum()) for part in gradient if part is not None)
-        lr = float(self.optimizer.param_groups[0]["lr"])
+        lr = float(self.optimizer.param_groups[0].get("lr", math.nan))
         return self.watch.row(loss, lr, math.sqrt(squares), self.model.coef.detach().double().cpu().tolist())
 
 
@@ -182,14 +217,16 @@ def _function_of_step(text: str) -> Callable[[int], float]:
     return lambda step: expression.evaluate("torch", torch.tensor(float(step), dtype=torch.float64)).item()
 
 
-def _batches(samples: int, plan: Plan, device: torch.device) -> Iterator[torch.Tensor] | None:
-    """Yield the indices of each minibatch: one ``randperm`` an epoch, the last short batch kept."""
-    if plan.batch_size is None:
-        return None
-    # The run's own generator, at the place where a plain program's global one stands after the initialisation.
-    generator = torch.Generator()
-    generator.set_state(torch.get_rng_state())
+def _batches(
+    samples: int, plan: Plan, device: torch.device, generator: torch.Generator
+) -> Iterator[torch.Tensor] | None:
+    """Yield the indices of each minibatch: one ``randperm`` an epoch, the last short batch kept.
+
+    `generator` stands where the global one of a plain program stands after the initialisation.
+    """
     size = plan.batch_size
+    if size is None:
+        return None
 
     def endless() -> Iterator[torch.Tensor]:
         while True:

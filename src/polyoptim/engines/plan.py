@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from polyoptim.solution import Optimum, Row
 
+DEFAULT_RATE = 1e-3
 Callback = Callable[[Row], Any]
 # Options of schedulers that are functions of the step; as text they are expressions in x.
 STEP_FUNCTIONS = ("lr_lambda", "scale_fn")
@@ -47,5 +48,5 @@ class Plan:
     seed: int
     dtype: str
     device: str
-    optimum: Optimum
+    optimum: Optimum = field(default_factory=Optimum)
     callbacks: Sequence[Callback] = ()

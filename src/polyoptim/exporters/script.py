@@ -152,7 +152,11 @@ def _introduction(result: Result) -> str:
 
 
 def _imports(result: Result) -> str:
-    return f"import math\n\nimport torch\n\ntorch.manual_seed({result.seed})"
+    seed = f"torch.manual_seed({result.seed})"
+    if result.powers != (0,):
+        return f"import math\n\nimport torch\n\n{seed}"
+    quiet = 'warnings.filterwarnings("ignore", message="Initializing zero-element")  # a constant has no weights'
+    return f"import math\nimport warnings\n\nimport torch\n\n{quiet}\n{seed}"
 
 
 def _dtype(result: Result) -> str:

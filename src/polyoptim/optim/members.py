@@ -39,6 +39,14 @@ def own_name(wanted: Any, maker: Callable[..., Any], known: Collection[Any]) -> 
     return name_of(maker) if isinstance(wanted, str) or maker in known else wanted
 
 
+def takes(maker: Callable[..., Any], option: str) -> bool:
+    """Tell whether a class or factory takes an option of that name."""
+    accepted = inspect.signature(maker).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
+        return True
+    return option in list(accepted)[1:] and option != "last_epoch"
+
+
 def make(kind: str, maker: Callable[..., Any], first: Any, options: Mapping[str, Any]) -> Any:
     """Return ``maker(first, **options)``.
 
@@ -49,15 +57,13 @@ def make(kind: str, maker: Callable[..., Any], first: Any, options: Mapping[str,
     ArgumentError
         For a value that the class refuses; the sentence is torch's own.
     """
-    accepted = inspect.signature(maker).parameters
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
-        names = [name for name in list(accepted)[1:] if name != "last_epoch"]
-        for name in options:
-            if name not in names:
-                raise unknown(f"{name_of(maker)} option", name, names)
+    for name in options:
+        if not takes(maker, name):
+            names = [known for known in list(inspect.signature(maker).parameters)[1:] if known != "last_epoch"]
+            raise unknown(f"{name_of(maker)} option", name, names)
     try:
         return maker(first, **options)
-    except (TypeError, ValueError, RuntimeError, AssertionError, ZeroDivisionError, KeyError) as error:
+    except Exception as error:  # code of torch or of the user: what it refuses is one sentence
         raise refusal(kind, maker, error, options) from error
 
 
@@ -66,6 +72,7 @@ def refusal(
 ) -> ArgumentError:
     """Return our error for one that torch raised."""
     with_what = "".join(f", {name}={value!r}" for name, value in (options or {}).items() if name != "optimizer")
+    reason = f"{type(error).__name__} {error}" if isinstance(error, (KeyError, IndexError, AssertionError)) else error
     return ArgumentError(
-        f"{kind} {name_of(maker)!r} cannot be used here: {error}{with_what and ' (with ' + with_what[2:] + ')'}"
+        f"{kind} {name_of(maker)!r} cannot be used here: {reason}{with_what and ' (with ' + with_what[2:] + ')'}"
     )

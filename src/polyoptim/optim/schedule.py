@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from torch.optim import lr_scheduler
@@ -39,10 +40,19 @@ def make_schedule(maker: Callable[..., Any], optimizer: Any, options: Mapping[st
         if inner is None:
             raise ArgumentError(f"schedule {maker.__name__!r} needs schedulers: a list of pairs (name, options).")
         return make("schedule", maker, inner, {"optimizer": optimizer, **ready})
-    with warnings.catch_warnings():
-        # SequentialLR steps its members with an argument that torch itself has deprecated.
-        warnings.simplefilter("ignore", UserWarning)
+    with quiet_members(ready if "schedulers" in ready else None):
         return make("schedule", maker, optimizer, ready)
+
+
+@contextmanager
+def quiet_members(schedule: Any) -> Iterator[None]:
+    """Ignore the warnings of a schedule with members: SequentialLR steps them as torch itself has deprecated."""
+    if not (isinstance(schedule, Mapping) or hasattr(schedule, "_schedulers")):
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def _member(pair: Any, optimizer: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,14 +12,16 @@ from polyoptim.solution import Optimum
 
 Array = npt.NDArray[np.float64]
 
+LARGEST_EXACT = 60  # the fractions of higher powers grow too long
+
 
 def least_squares(problem: Problem, eps: float) -> Optimum:
     """Return the exact optimum of the squared loss.
 
-    The space of the polynomials, not their coefficients, decides the optimum. For all polynomials of a degree, and for
-    equally spaced powers (odd ones, even ones), an orthonormal basis of that space is built by Arnoldi's process with
-    reorthogonalisation, which stays accurate where a matrix of powers has lost every digit; other choices use QR of
-    the scaled columns.
+    The space of the polynomials, not their coefficients, decides the optimum. For all polynomials of a degree an
+    orthonormal basis of that space is built by Arnoldi's process with reorthogonalisation, which stays accurate where a
+    matrix of powers has lost every digit. For chosen powers the space is brought into plain columns by exact
+    elimination, for chosen members of another family it has them; these are orthogonalised by QR.
 
     Parameters
     ----------
@@ -64,35 +68,79 @@ def _orthonormal(problem: Problem, root: Array) -> tuple[Array, Array | None]:
     And, where they come from columns of the problem rather than from Arnoldi's process, these columns, scaled.
     """
     x, powers = problem.samples.x, problem.powers
-    gaps = set(np.diff(powers).tolist()) or {1}
     if powers == tuple(range(len(powers))):  # all polynomials of the degree, whatever the family and the map
-        return _arnoldi(x, root, 0, 1, len(powers)), None
-    if problem.family.name == "power" and len(gaps) == 1:
-        return _arnoldi(problem.domain.map(x), root, powers[0], gaps.pop(), len(powers)), None
-    if problem.family.name == "power":
-        u = problem.domain.map(x)
-        columns = root[:, None] * (u / (float(np.abs(u).max()) or 1.0))[:, None] ** np.array(powers)
-    else:
-        columns = root[:, None] * problem.design()
+        return _arnoldi(x, root, len(powers)), None
+    plain = problem.family.name == "power"
+    columns = root[:, None] * (_chosen_powers(problem.domain.map(x), powers) if plain else problem.design())
     norms = np.linalg.norm(columns, axis=0)
+    rounding = len(x) * np.finfo(float).eps
+    if plain:  # columns of size 1: one that vanishes on the samples is rounding only
+        columns[:, norms <= rounding * np.linalg.norm(root)] = 0
     columns = columns / np.where(norms > 0, norms, 1)
     q, r = np.linalg.qr(columns)
-    # A column that depends on the ones before it adds a direction of noise: leave it out.
-    return np.ascontiguousarray(q[:, np.abs(np.diag(r)) > len(x) * np.finfo(float).eps]), columns
+    directions, sizes, _ = np.linalg.svd(r)
+    # With fewer distinct samples than columns some directions are rounding only: leave them out.
+    return np.ascontiguousarray(q @ directions[:, : len(sizes)][:, sizes > rounding * sizes.max()]), columns
 
 
-def _arnoldi(x: Array, root: Array, first: int, gap: int, count: int) -> Array:
-    """Return an orthonormal basis of the span of root · x^first · (x^gap)^j for j < count."""
-    if first == 0 and gap == 1:
-        low, high = float(x.min()), float(x.max())  # all powers: the origin of x does not matter, so take the middle
-        step = x - (low / 2 + high / 2)
-    else:
-        step = x
+def _chosen_powers(u: Array, powers: tuple[int, ...]) -> Array:
+    """Return columns, shape (n, columns), that span u^k for k in `powers` and are far from parallel.
+
+    Far from zero the powers themselves are all but parallel. In the Chebyshev polynomials of the centred variable they
+    are combinations with rational coefficients; exact elimination makes these combinations plain before they are
+    rounded. Powers beyond `LARGEST_EXACT` are taken as they are.
+    """
+    low, high = float(u.min()), float(u.max())
+    center, half = low / 2 + high / 2, (high - low) / 2
+    if powers[-1] > LARGEST_EXACT or half == 0:
+        columns: Array = (u / (float(np.abs(u).max()) or 1.0))[:, None] ** np.array(powers)
+        return columns
+    rows = _chebyshev_rows(powers, Fraction(center), Fraction(half))
+    plain = np.array([[float(value) for value in row] for row in _eliminated(rows)])
+    return np.asarray(np.polynomial.chebyshev.chebvander((u - center) / half, powers[-1]) @ plain.T)
+
+
+def _chebyshev_rows(powers: tuple[int, ...], center: Fraction, half: Fraction) -> list[list[Fraction]]:
+    """Return for each power k the Chebyshev coefficients of (center + half t)^k, exactly.
+
+    The law: t T_j = (T_{j+1} + T_{|j-1|}) / 2.
+    """
+    row = [Fraction(1)] + [Fraction(0)] * powers[-1]
+    found = []
+    for k in range(powers[-1] + 1):
+        if k in powers:
+            found.append(row)
+        following = [center * value for value in row]
+        for j in range(min(k, powers[-1] - 1) + 1):
+            share = half * row[j] / (1 if j == 0 else 2)
+            following[j + 1] += share
+            if j:
+                following[j - 1] += share
+        row = following
+    return found
+
+
+def _eliminated(rows: list[list[Fraction]]) -> list[list[Fraction]]:
+    """Return rows of the same span, each with a 1 where the others have 0 (Gauss and Jordan, the largest as pivot)."""
+    rows = [list(row) for row in rows]
+    for place in range(len(rows)):
+        largest = max(rows[place], key=abs)
+        pivot = rows[place].index(largest)
+        row = rows[place] = [value / largest for value in rows[place]]
+        for other, values in enumerate(rows):
+            factor = values[pivot]
+            if other != place and factor:
+                rows[other] = [value - factor * own for value, own in zip(values, row, strict=True)]
+    return rows
+
+
+def _arnoldi(x: Array, root: Array, count: int) -> Array:
+    """Return an orthonormal basis of the span of root · x^k for k < count."""
+    low, high = float(x.min()), float(x.max())
+    step = x - (low / 2 + high / 2)  # the origin of x does not matter, so take the middle
     step = step / (float(np.abs(step).max()) or 1.0)
-    start = root * step**first
-    step = step**gap
     found: list[Array] = []
-    column = start
+    column = root
     for _ in range(count):
         size = np.linalg.norm(column)
         for _twice in range(2):

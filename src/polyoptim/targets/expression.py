@@ -14,7 +14,7 @@ from polyoptim.errors import ArgumentError, ExpressionError
 from polyoptim.registry import Registry
 from polyoptim.targets.backend import compute, lower, source
 from polyoptim.targets.latex_functions import latex
-from polyoptim.targets.nodes import Node
+from polyoptim.targets.nodes import Node, Number, Operation, fold
 from polyoptim.targets.parser import parse_tree
 
 BACKENDS = Registry(
@@ -35,6 +35,7 @@ SOURCES = Registry(
 )
 
 _LARGEST_EXACT_INTEGER = 2**53
+_MOST_BITS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +188,40 @@ def _whole(value: Any) -> int | None:
         return int(value)
     if _is_real(value) and isinstance(value, numbers.Integral):
         return int(value)
+    if isinstance(value, str):
+        try:
+            exact = fold(parse_tree(value, variable=None), _exact)
+        except ExpressionError:
+            return None
+        if exact is not None:
+            return exact
     try:
         result = number(value)
     except ArgumentError:
         return None
     # Beyond 2**53 a float no longer tells one whole number from the next.
     return int(result) if result.is_integer() and abs(result) <= _LARGEST_EXACT_INTEGER else None
+
+
+def _exact(node: Node, values: list[int | None]) -> int | None:
+    """Return the whole number that a node stands for, of at most a few hundred digits, or None."""
+    if isinstance(node, Number):
+        return int(node.text) if re.fullmatch(r"[0-9_]{1,400}", node.text) else None
+    if not isinstance(node, Operation) or None in values:
+        return None
+    whole = [value for value in values if value is not None]
+    match node.name, whole:
+        case "neg", [a]:
+            return -a
+        case "+", [a, b]:
+            return a + b
+        case "-", [a, b]:
+            return a - b
+        case "*", [a, b] if a.bit_length() + b.bit_length() < _MOST_BITS:
+            return a * b
+        case "**", [a, b] if 0 <= b < _MOST_BITS and a.bit_length() * b < _MOST_BITS:
+            return int(a**b)
+    return None
 
 
 def _is_real(value: object) -> bool:

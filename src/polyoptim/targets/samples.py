@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,10 +45,11 @@ def column(values: Any, name: str) -> npt.NDArray[np.float64]:
         Where it is not one-dimensional, empty, not real numbers, or not finite; names the first bad place.
     """
     if hasattr(values, "detach"):  # a torch tensor; NumPy refuses those that need a gradient or live on a GPU
-        values = values.detach().cpu()
-        if values.is_floating_point():
-            values = values.double()
-        values = values.numpy()
+        try:
+            values = values.detach().cpu()
+            values = (values.double() if values.is_floating_point() else values).numpy()
+        except (TypeError, RuntimeError) as error:  # sparse, quantized, …
+            raise DataError(f"{name} is a tensor that cannot be read: {error}. Pass a dense one.") from None
     try:
         array = np.ma.asarray(values) if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
     except (ValueError, TypeError) as error:
@@ -84,7 +86,12 @@ def _as_float64(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.float64]:
     if kind == "O":
         for place, cell in enumerate(array):
             if isinstance(cell, (bool, str, complex)) or cell is None or not _is_real(cell):
-                raise DataError(f"{name}[{place}] is {cell!r}, not a number. Drop or repair that row.")
+                raise DataError(f"{name}[{place}] is {reprlib.repr(cell)}, not a number. Drop or repair that row.")
+            if isinstance(cell, int) and abs(cell) > LARGEST_EXACT_INTEGER and int(float(cell)) != cell:
+                raise DataError(
+                    f"{name}[{place}] is {reprlib.repr(cell)}, an integer that float64 cannot hold. "
+                    "Subtract an offset first."
+                )
         return array.astype(np.float64)
     what = {"c": "complex numbers", "b": "truth values", "U": "text", "S": "text", "M": "dates", "m": "durations"}
     raise DataError(f"{name} holds {what.get(kind, array.dtype)}, not real numbers. Convert it first.")

@@ -37,7 +37,7 @@ def is_file(target: Any) -> bool:
         return False
 
 
-def read(target: Any, wanted: Mapping[str, str | None]) -> dict[str, npt.NDArray[np.float64] | None]:
+def read(target: Any, wanted: Mapping[str, Any]) -> dict[str, npt.NDArray[np.float64] | None]:
     """Return columns of a table as float64 arrays of shape (rows,).
 
     Parameters
@@ -61,13 +61,24 @@ def read(target: Any, wanted: Mapping[str, str | None]) -> dict[str, npt.NDArray
         what = "the table"
         labels = list(getattr(target, "column_names", None) or getattr(target, "columns", target))
         header = [str(label) for label in labels]
-    names = {role: name for role, name in wanted.items() if name is not None}
+    # A data frame may have whole numbers for labels.
+    names = {role: str(name) if type(name) is int else name for role, name in wanted.items() if name is not None}
     _check_names(names, wanted, header, what)
     if rows is not None:
         found = _parse(rows, header, names, what)
     else:
-        found = {role: column(target[labels[header.index(name)]], f"column {name!r}") for role, name in names.items()}
+        found = {
+            role: column(_column(target, labels[header.index(name)]), f"column {name!r}")
+            for role, name in names.items()
+        }
     return {role: found.get(role) for role in wanted}
+
+
+def _column(table: Any, label: Any) -> Any:
+    try:
+        return table[label]
+    except (TypeError, KeyError, ValueError) as error:  # a lazy frame, say
+        raise DataError(f"column {label!r} of the table cannot be read: {error}. Collect the table first.") from None
 
 
 def _check_names(names: Mapping[str, Any], wanted: Mapping[str, str | None], header: list[str], what: str) -> None:
@@ -87,12 +98,14 @@ def _check_names(names: Mapping[str, Any], wanted: Mapping[str, str | None], hea
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line, cells) of a CSV file; `line` is where the row ends, counted from 1."""
+    """Yield (line, cells) of a CSV file; `line` is where the row begins, counted from 1."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
+            line = 1
             for row in reader:
-                yield reader.line_num, row
+                yield line, row
+                line = reader.line_num + 1
     except FileNotFoundError:
         raise DataError(
             f"there is no file {str(path)!r}. Check the path, or write the target as an expression."
@@ -127,8 +140,8 @@ def _parse(
                 f"{what}, line {line}: {len(row)} cells, but the header has {len(header)}. Repair that line."
             )
         for role, place in places.items():
-            text = row[place]
-            values[role].append(_number(text, f"{what}, line {line}, column {header[place]!r}"))
+            at = line + sum(cell.count("\n") for cell in row[:place])  # a quoted cell may hold line ends
+            values[role].append(_number(row[place], f"{what}, line {at}, column {header[place]!r}"))
     if not all(values.values()):
         raise DataError(f"{what} has a header but no rows. Give at least one sample.")
     return {role: np.array(found) for role, found in values.items()}

@@ -38,7 +38,7 @@ class Target:
             names = {name: value for name, value in (("x", x), ("y", y), ("weight", weight)) if value is not None}
             text = str(target) if is_file(target) else "a table"
             self.about = {"kind": "table", "text": text, **names}
-        elif isinstance(target, str) or (callable(target) and not hasattr(target, "__array__")):
+        elif isinstance(target, str) or (callable(target) and (y is None or not hasattr(target, "__array__"))):
             given = [name for name, value in (("x", x), ("y", y), ("weight", weight)) if value is not None]
             if given:
                 raise ArgumentError(

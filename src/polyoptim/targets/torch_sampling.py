@@ -24,7 +24,7 @@ def sample(
     kind = getattr(torch, dtype)
     if max(abs(a), abs(b)) > torch.finfo(kind).max:
         raise DataError(f"domain [{a!r}, {b!r}] is beyond the range of {dtype}. Use dtype='float64'.")
-    x = torch.linspace(a, b, samples, dtype=kind)
+    x = torch.linspace(a, b, samples, dtype=kind, device="cpu")
     y = target.evaluate("torch", x) if isinstance(target, Expression) else _call(target, x, what)
     return x.double().numpy(), y.double().numpy()
 
