@@ -1,0 +1,287 @@
+"""What an update rule is: a few plain functions on floats, its options, and where torch refuses them.
+
+A rule moves one coefficient at a time. Its factory takes the flags and returns three functions:
+
+``init(coef, hyper) -> state``
+    the state of one coefficient before the first step.
+``schedule(step, hyper, scalars) -> scalars``
+    what changes once a step; `step` counts from 1. Powers are running products.
+``update(coef, grad, state, hyper, scalars) -> (coef, state)``
+    the step of one coefficient.
+
+`hyper`, `state` and `scalars` are tuples of floats of fixed length, in the order in which the `Rule` names them. The
+text of the three is restricted so that other engines can take it as it is, for one run, for many runs side by side,
+or to print it: arithmetic, ``abs``, the primitives below, tuples, and ``if`` on flags, which are constants of the
+closure. Never ``if`` on a value: `where` chooses. An engine brings its own primitives; those here are Python's, with
+the results of IEEE 754 where Python would raise.
+
+Nothing is computed in advance from what a schedule changes (the learning rate, the momentum, the first beta): an engine
+may replace these entries of `hyper` between steps. A rule whose text holds the power of such an entry has the flag
+``cycled``; it must be set where the entry changes, and takes the power anew each step.
+
+A flag that starts with ``with_`` only leaves out what would do nothing: runs with it on and off may share a kernel.
+
+Rules that couple coefficients work on all tensors at once (`Vector`); `vector_step` lifts the others to this form.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any
+
+from polyoptim.errors import ArgumentError
+from polyoptim.registry import unknown
+
+Floats = tuple[float, ...]
+Init = Callable[[float, Floats], Floats]
+Schedule = Callable[[float, Floats, Floats], Floats]
+Update = Callable[[float, float, Floats, Floats, Floats], tuple[float, Floats]]
+Functions = tuple[Init, Schedule, Update]
+
+# As in torch, a linear model is two tensors: the weight, which is a (1, n) matrix, and the bias, of shape (1,).
+Tensors = list[list[float]]
+Evaluate = Callable[[Tensors], tuple[float, Tensors]]
+Begin = Callable[[Tensors, Floats], Any]
+VectorStep = Callable[[float, Tensors, Any, Floats, Evaluate], tuple[float, Tensors, Any]]
+Vector = tuple[Begin, VectorStep]
+
+IMPLEMENTATION_ONLY = frozenset({"foreach", "fused", "capturable", "differentiable"})
+
+
+# The primitives.
+def where(condition: bool, then: float, otherwise: float) -> float:
+    """Return one of two values; both have been computed."""
+    return then if condition else otherwise
+
+
+def maximum(a: float, b: float) -> float:
+    """Return the larger; not a number where either is not."""
+    return a if a > b or a != a else b
+
+
+def minimum(a: float, b: float) -> float:
+    """Return the smaller; not a number where either is not."""
+    return a if a < b or a != a else b
+
+
+def sign(x: float) -> float:
+    """Return -1, 0 or 1; 0 for what is not a number, as torch."""
+    return 1.0 if x > 0.0 else -1.0 if x < 0.0 else 0.0
+
+
+def sqrt(x: float) -> float:
+    """Return the square root; not a number below zero."""
+    return math.sqrt(x) if x >= 0.0 else math.nan
+
+
+def divide(a: float, b: float) -> float:
+    """Return a / b; infinite or not a number where b is zero.
+
+    >>> divide(-1.0, 0.0), divide(0.0, 0.0)
+    (-inf, nan)
+    """
+    if b != 0.0:
+        return a / b
+    return math.nan if a == 0.0 or a != a else math.copysign(math.inf, a) * math.copysign(1.0, b)
+
+
+def power(base: float, exponent: float) -> float:
+    """Return base to the exponent, for a base that is not negative; infinite where it overflows."""
+    try:
+        return math.pow(base, exponent)
+    except OverflowError:
+        return math.inf
+    except ValueError:
+        return math.inf if base == 0.0 else math.nan
+
+
+def to_float32(x: float) -> float:
+    """Return the nearest number of float32.
+
+    >>> to_float32(0.1)
+    0.10000000149011612
+    """
+    try:
+        return float(struct.unpack("f", struct.pack("f", x))[0])
+    except OverflowError:
+        return math.copysign(math.inf, x)
+
+
+def lerp(start: float, end: float, weight: float) -> float:
+    """Return start + weight (end - start), computed from the nearer end, as torch does."""
+    step = end - start
+    return where(abs(weight) < 0.5, start + weight * step, end - step * (1.0 - weight))
+
+
+# Parts that many rules share.
+def zeros(count: int) -> Init:
+    """Return an `init` that starts with zeros."""
+    start = (0.0,) * count
+
+    def init(_coef: float, _hyper: Floats) -> Floats:
+        return start
+
+    return init
+
+
+def constant(_step: float, _hyper: Floats, scalars: Floats) -> Floats:
+    """Leave the scalars as they are: the `schedule` of a rule without any."""
+    return scalars
+
+
+# What torch refuses.
+def below_zero(options: Mapping[str, Any], *names: str) -> Iterator[str]:
+    """Yield a sentence for each of these options that is below zero."""
+    for name in names:
+        if not options[name] >= 0.0:
+            yield f"{name} must be >= 0, got {options[name]!r}."
+
+
+def betas_outside(options: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence where a beta is not in [0, 1)."""
+    if not all(0.0 <= beta < 1.0 for beta in options["betas"]):
+        yield f"betas must be two numbers >= 0 and < 1, got {options['betas']!r}."
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An update rule.
+
+    Parameters
+    ----------
+    name : torch's name of the class.
+    options : torch's options with torch's defaults, lr first.
+    refuse : yields a sentence for each value that torch refuses.
+    hyper : the entries of the tuple of numbers.
+    choices : for an option that is a word, what it may be.
+    parts : for an option that is a pair, the names of its two numbers.
+    flags : each is true where the option of that name, without ``with_``, is; false where there is no such option.
+    complete : adds to the options, or fills in, what follows from the others.
+    state : the state of one coefficient, in torch's names.
+    scalars : what `schedule` keeps from step to step, with its start values; what torch keeps too has torch's name.
+    functions : the factory of a rule that moves each coefficient by itself.
+    vector : the factory of a rule that couples coefficients.
+
+    Examples
+    --------
+    >>> from polyoptim.optim.rules import RULES
+    >>> rule = RULES["SGD"]
+    >>> hyper, flags = rule.read({"lr": 0.1, "momentum": 0.9})
+    >>> dict(zip(rule.hyper, hyper))
+    {'lr': 0.1, 'momentum': 0.9, 'dampening': 0.0, 'weight_decay': 0.0}
+    >>> init, schedule, update = rule.functions(**flags)
+    >>> update(1.0, 2.0, init(1.0, hyper), hyper, schedule(1.0, hyper, tuple(rule.scalars.values())))
+    (0.8, (2.0,))
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    refuse: Callable[[Mapping[str, Any]], Iterator[str]]
+    hyper: tuple[str, ...]
+    choices: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    parts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+    complete: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    state: tuple[str, ...] = ()
+    scalars: Mapping[str, float] = field(default_factory=dict)
+    functions: Callable[..., Functions] | None = None
+    vector: Callable[..., Vector] | None = None
+
+    def check(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all options with their values.
+
+        Those that only choose one of torch's implementations are taken and left out.
+
+        Raises
+        ------
+        UnknownNameError
+            For an option that the rule does not have, with the nearest.
+        ArgumentError
+            For each value that torch refuses, and for one that is not a number.
+        """
+        for name in options:
+            if name not in self.options and name not in IMPLEMENTATION_ONLY:
+                raise unknown(f"{self.name} option", name, self.options)
+        values = {name: options.get(name, default) for name, default in self.options.items()}
+        wrong = [
+            f"{name} must be {wanted}, got {values[name]!r}."
+            for name, default in self.options.items()
+            if (wanted := _mismatch(values[name], default, self.choices.get(name)))
+        ]
+        if not wrong:
+            wrong = list(self.refuse(values))
+        if wrong:
+            raise ArgumentError("\n".join(wrong))
+        return values
+
+    def read(self, options: Mapping[str, Any]) -> tuple[Floats, dict[str, bool]]:
+        """Return the numbers in the order of `hyper`, and the flags, after `check`."""
+        values = self.complete(self.check(options))
+        for name, parts in self.parts.items():
+            values.update(zip(parts, values[name], strict=True))
+        flags = {flag: bool(values.get(flag.removeprefix("with_"), False)) for flag in self.flags}
+        return tuple(float(values[name]) for name in self.hyper), flags
+
+
+def _mismatch(value: Any, default: Any, choices: tuple[Any, ...] | None = None) -> str:
+    """Return what an option with this default must be where `value` is not that, else an empty text."""
+    if choices:
+        known = value is None or isinstance(value, str)
+        return "" if known and value in choices else " or ".join(map(repr, choices))
+    if isinstance(default, bool):
+        return "" if isinstance(value, int) else "True or False"
+    if isinstance(default, tuple):
+        fits = isinstance(value, (tuple, list)) and len(value) == 2
+        return "" if fits and not any(map(_mismatch, value, default)) else "a pair of numbers"
+    if default is None:
+        return "" if value is None or _is_number(value) else "a number or None"
+    return "" if _is_number(value) else "a number"
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return isinstance(value, Real) and not math.isnan(float(value))
+    except OverflowError:
+        return False
+
+
+def vector_step(rule: Rule, flags: Mapping[str, bool]) -> Vector:
+    """Return ``(begin, step)``, the form on all tensors at once, of any rule.
+
+    ``begin(tensors, hyper)`` returns the state; ``step(number, tensors, state, hyper, evaluate)`` returns the loss
+    before the step, the tensors and the state after it, and changes none of what it was given. `tensors` is the
+    weight, a (1, n) matrix, and then vectors, such as the bias. ``evaluate(tensors)`` returns the loss and its
+    gradients; it is called once where coefficients move by themselves.
+
+    >>> from polyoptim.optim.rules import RULES
+    >>> rule = RULES["SGD"]
+    >>> hyper, flags = rule.read({"lr": 0.5})
+    >>> begin, step = vector_step(rule, flags)
+    >>> step(1.0, [[2.0, 4.0], [1.0]], begin([[2.0, 4.0], [1.0]], hyper), hyper, lambda at: (0.0, at))[1]
+    [[1.0, 2.0], [0.5]]
+    """
+    if rule.functions is None:
+        assert rule.vector is not None  # noqa: S101
+        return rule.vector(**flags)
+    init, schedule, update = rule.functions(**flags)
+
+    def begin(tensors: Tensors, hyper: Floats) -> Any:
+        return tuple(rule.scalars.values()), [[init(coef, hyper) for coef in tensor] for tensor in tensors]
+
+    def step(
+        number: float, tensors: Tensors, state: Any, hyper: Floats, evaluate: Evaluate
+    ) -> tuple[float, Tensors, Any]:
+        loss, grads = evaluate(tensors)
+        scalars = schedule(number, hyper, state[0])
+        moved = [
+            [update(coef, grad, own, hyper, scalars) for coef, grad, own in zip(*rows, strict=True)]
+            for rows in zip(tensors, grads, state[1], strict=True)
+        ]
+        coefs = [[coef for coef, _ in tensor] for tensor in moved]
+        return loss, coefs, (scalars, [[own for _, own in tensor] for tensor in moved])
+
+    return begin, step
