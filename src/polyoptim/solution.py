@@ -123,7 +123,7 @@ class Solution:
     Parameters
     ----------
     coef : dense coefficients in the basis, lowest degree first, shape (degree + 1,).
-    loss : the loss of `coef` as the engine measured it.
+    loss, excess, gap : of `coef`, as the engine measured them.
     trace : recorded rows.
     status : how the run ended.
     message : one sentence for the user.
@@ -136,6 +136,8 @@ class Solution:
 
     coef: npt.NDArray[np.float64]
     loss: float
+    excess: float | None
+    gap: float | None
     trace: Trace
     status: Status
     message: str

@@ -36,6 +36,7 @@ from polyoptim.targets.samples import Samples
 from polyoptim.targets.target import Target
 
 DEFAULT_DOMAIN = ("-pi", "pi")
+AUTO = "auto"
 # Spacing of each dtype at 1.
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 LARGEST_KEPT = 100_000
@@ -103,9 +104,12 @@ def train(
         (with `batch_size`: in 10 recorded rows running).
     tol_gradient : stop as converged where the norm of the gradient is at most this.
     seed : of the run's own generator, 0 <= seed < 2**64; None draws one and records it.
-    dtype : "float32" (the default), "float64", "float16" or "bfloat16".
+    dtype : "float32", "float64", "float16" or "bfloat16"; None takes the engine's own: float32 with torch, float64
+        with fused.
     device : "cpu", "cuda", …
-    engine : "torch": torch.nn and torch.optim themselves.
+    engine : "torch": torch.nn and torch.optim themselves. "fused": the squared loss as a quadratic in its
+        coefficients, stepped by our own rules in float64, without torch. "auto": fused where it can, torch where it
+        must.
     strict : raise StatusError where the run does not converge.
     callbacks : functions of a recorded row; one that returns True, or raises StopIteration, stops the run.
 
@@ -144,7 +148,7 @@ def train(
         "tol_loss": check(lambda: None if tol_loss is None else read_size(tol_loss, "tol_loss")),
         "tol_gradient": check(lambda: None if tol_gradient is None else read_size(tol_gradient, "tol_gradient")),
         "seed": check(lambda: read_seed(seed)),
-        "dtype": check(lambda: "float32" if dtype is None else match("dtype", dtype, EPS)),
+        "dtype": check(lambda: None if dtype is None else match("dtype", dtype, EPS)),
         "device": str(device),
         "callbacks": check(lambda: _callbacks(callbacks)),
     }
@@ -152,26 +156,30 @@ def train(
     chosen = check(lambda: check_powers(degree, powers))
     interval = check(lambda: resolve_domain(domain, None))
     count = check(lambda: read_count(samples))
-    loss_used, loss_values = check(lambda: _loss(loss, loss_options)) or (None, {})
     reduced = check(lambda: match("reduction", reduction, ("sum", "mean")))
-    chosen_engine = check(lambda: ENGINES[engine])
+    loss_used, loss_values = check(lambda: _loss(loss, loss_options)) or (None, {})
+    engine_name, note = check(lambda: _choose_engine(engine, plan, loss_used)) or ("", "")
+    chosen_engine: Any = ENGINES[engine_name] if engine_name else None
+    if chosen_engine and plan["dtype"] is None:
+        plan["dtype"] = chosen_engine.DTYPE
     what = check(lambda: Target(target, y, x, weight))
     check(lambda: _agree(schedule, schedule_options, mapped, strict))
     if chosen_engine and None not in (plan["optimizer_options"], plan["schedule_options"]):
-        check(lambda: chosen_engine.check(Plan(**plan), chosen is None or 0 in chosen))
+        check(lambda: chosen_engine.check(Plan(**plan), chosen is None or 0 in chosen, loss_used))
     check.done()
 
-    points = what.points(interval, count, plan["dtype"])
+    points = what.points(interval, count, plan["dtype"], chosen_engine.SAMPLER)
     if what.is_data and domain is DEFAULT_DOMAIN:
         interval = _range(points, what.notes(points, plan["dtype"]))
     window = family.window if (family.mapped if mapped is None else mapped) else None
     problem = Problem(points, family, Domain(interval.a, interval.b, window), chosen, loss_used, loss_values, reduced)
-    optimum = least_squares(problem, EPS[plan["dtype"]]) if problem.is_squared else Optimum()
-    solution: Solution = chosen_engine.run(problem, Plan(**plan, optimum=optimum))
+    optimum, quadratic = least_squares(problem, EPS[plan["dtype"]]) if problem.is_squared else (Optimum(), None)
+    solution: Solution = chosen_engine.run(problem, Plan(**plan, optimum=optimum, quadratic=quadratic))
     read = {name: value for name, value in plan.items() if name in arguments}
     shape = {"degree": chosen[-1], "powers": None if powers is None else chosen, "samples": count}
     arguments = {**arguments, **read, **shape, "loss_options": loss_values, "reduction": reduced}
-    result = _result(problem, what, solution, optimum, plan, arguments, engine)
+    notes = [note] if note else []
+    result = _result(problem, what, solution, optimum, plan, arguments, engine_name, notes)
     if strict and result.status is not Status.CONVERGED:
         hint = "" if tol_loss is not None or tol_gradient is not None else " Give tol_loss or tol_gradient."
         raise StatusError(f"Not converged: {result.message}{hint}", result)
@@ -186,6 +194,7 @@ def _result(
     plan: Mapping[str, Any],
     arguments: Mapping[str, Any],
     engine: str,
+    notes: Sequence[str],
 ) -> Result:
     points, domain = problem.samples, problem.domain
     with np.errstate(over="ignore", invalid="ignore"):
@@ -193,7 +202,7 @@ def _result(
     message = solution.message
     if solution.status is Status.DIVERGED and problem.is_squared:
         message += _advice(problem, plan["optimizer"], plan["lr"])
-    notes = what.notes(points, plan["dtype"])
+    notes = [*notes, *what.notes(points, plan["dtype"])]
     samples = None if what.expression else points
     if samples is not None and len(samples) > LARGEST_KEPT:
         notes.append(f"Of the {len(points)} samples {LARGEST_KEPT}, evenly spread, are kept in the result.")
@@ -210,8 +219,8 @@ def _result(
         optimum=optimum.value,
         optimum_kind=optimum.kind,
         optimum_coef=optimum.coef,
-        excess=optimum.excess(solution.loss),
-        gap=optimum.gap(solution.loss),
+        excess=solution.excess,
+        gap=solution.gap,
         sup_error=float(np.abs(residual).max()),
         sup_error_kind="sampled",
         trace=solution.trace,
@@ -219,7 +228,7 @@ def _result(
         message=message,
         steps=solution.steps,
         seconds=solution.seconds,
-        engine=match("engine", engine, ENGINES),
+        engine=engine,
         seed=plan["seed"],
         count=len(points),
         samples=samples,
@@ -279,6 +288,19 @@ def _range(points: Samples, notes: Sequence[str]) -> Domain:
     if low == high:
         raise DataError(f"all values of x are {low!r}, which gives no interval. Give a domain, or more samples.")
     return Domain(low, high)
+
+
+def _choose_engine(engine: Any, plan: Mapping[str, Any], loss: Any) -> tuple[str, str]:
+    """Return the engine by name, and for "auto" a sentence on which was taken and why."""
+    name = match("engine", engine, [*ENGINES, AUTO])
+    if name != AUTO:
+        return name, ""
+    fused = ENGINES["fused"]
+    try:
+        fused.check(Plan(**{**plan, "dtype": plan["dtype"] or fused.DTYPE}), True, loss)
+    except ArgumentError as error:
+        return "torch", f"Engine auto took torch: {error}"
+    return "fused", "Engine auto took fused, in float64: this run is one that it can do."
 
 
 def _agree(schedule: Any, schedule_options: Any, mapped: Any, strict: Any) -> None:

@@ -147,7 +147,7 @@ PANELS = {
     "--dtype",
     metavar="NAME",
     shell_complete=completion("dtype"),
-    help="float32, float64, float16 or bfloat16.  [default: float32]",
+    help="float32, float64, float16 or bfloat16.  [default: float32; fused: float64]",
 )
 @click.option("--device", metavar="NAME", default="cpu", show_default=True, help="cpu, cuda, …")
 @click.option(
@@ -156,7 +156,7 @@ PANELS = {
     default="torch",
     show_default=True,
     shell_complete=completion("engine"),
-    help="torch: torch.nn and torch.optim themselves.",
+    help="torch: torch.nn and torch.optim themselves; fused: the squared loss in float64, without torch; auto.",
 )
 @click.option("--save", metavar="FILE", help="Save the result as JSON; polyoptim show reads it.")
 @click.option("--plot", metavar="FILE", help="Draw a picture: .png, .svg or .pdf.")

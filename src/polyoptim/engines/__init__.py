@@ -2,4 +2,4 @@
 
 from polyoptim.registry import Registry
 
-ENGINES = Registry("engine", {"torch": "polyoptim.engines.eager"})
+ENGINES = Registry("engine", {"torch": "polyoptim.engines.eager", "fused": "polyoptim.engines.fused"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 
 from polyoptim.arguments import Arguments
 from polyoptim.engines.criterion import Criterion, make_criterion
-from polyoptim.engines.plan import DEFAULT_RATE, STEP_FUNCTIONS, Plan
+from polyoptim.engines.plan import DEFAULT_RATE, Plan, with_functions
 from polyoptim.engines.watch import End, Watch
 from polyoptim.errors import ArgumentError
 from polyoptim.losses import Loss
@@ -23,6 +23,8 @@ from polyoptim.optim.schedule import described_schedule, find_schedule, make_sch
 from polyoptim.problem import Problem
 from polyoptim.solution import Row, Solution
 from polyoptim.targets.expression import parse
+
+SAMPLER, DTYPE = "torch", "float32"
 
 
 def run(problem: Problem, plan: Plan) -> Solution:
@@ -62,14 +64,16 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def check(plan: Plan, bias: bool) -> None:
+def check(plan: Plan, bias: bool, loss: Loss | Any) -> None:
     """Raise ArgumentError where the optimizer or the schedule cannot be made, before any work.
 
     Parameters
     ----------
     plan : of which optimizer, schedule and their options are looked at.
     bias : whether there is a constant.
+    loss : any loss will do.
     """
+    del loss
     wrong = Arguments()
     maker = wrong(lambda: find_optimizer(plan.optimizer))
     wrong(lambda: plan.schedule is None or find_schedule(plan.schedule))
@@ -86,7 +90,9 @@ def _methods(plan: Plan, maker: Callable[..., Any], params: Iterable[torch.Tenso
     optimizer = make_optimizer(maker, params, lr, plan.optimizer_options)
     if plan.schedule is None:
         return optimizer, None
-    return optimizer, make_schedule(find_schedule(plan.schedule), optimizer, _with_functions(plan.schedule_options))
+    return optimizer, make_schedule(
+        find_schedule(plan.schedule), optimizer, with_functions(plan.schedule_options, _function_of_step)
+    )
 
 
 class _Run:
@@ -198,18 +204,6 @@ class _Update:
             self.first = loss.item()
         self.calls += 1
         return loss
-
-
-def _with_functions(options: Any) -> Any:
-    """Return options in which a text for a function of the step, ``lr_lambda="0.99**x"``, has become that function."""
-    if isinstance(options, Mapping):
-        return {
-            name: _function_of_step(str(value))
-            if name in STEP_FUNCTIONS and isinstance(value, (str, int, float))
-            else _with_functions(value)
-            for name, value in options.items()
-        }
-    return [_with_functions(value) for value in options] if isinstance(options, (list, tuple)) else options
 
 
 def _function_of_step(text: str) -> Callable[[int], float]:

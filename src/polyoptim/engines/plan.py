@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from polyoptim.quadratic import Quadratic
 from polyoptim.solution import Optimum, Row
 
 DEFAULT_RATE = 1e-3
@@ -31,6 +32,7 @@ class Plan:
     seed : of the run's own generator.
     dtype, device : of parameters and samples.
     optimum : the least loss, for excess and gap.
+    quadratic : the squared loss without the samples; None for other losses, or where it overflows.
     callbacks : called with each recorded row; one that returns True, or raises StopIteration, stops the run. One
         with methods ``on_begin(steps)`` or ``on_step(step, loss)`` gets the start and every update too.
     """
@@ -49,4 +51,19 @@ class Plan:
     dtype: str
     device: str
     optimum: Optimum = field(default_factory=Optimum)
+    quadratic: Quadratic | None = None
     callbacks: Sequence[Callback] = ()
+
+
+def with_functions(options: Any, function_of_step: Callable[[str], Callable[[int], float]]) -> Any:
+    """Return options in which a text for a function of the step, ``lr_lambda="0.99**x"``, has become that function."""
+    if isinstance(options, Mapping):
+        return {
+            name: function_of_step(str(value))
+            if name in STEP_FUNCTIONS and isinstance(value, (str, int, float))
+            else with_functions(value, function_of_step)
+            for name, value in options.items()
+        }
+    if isinstance(options, (list, tuple)):
+        return [with_functions(value, function_of_step) for value in options]
+    return options

@@ -67,7 +67,15 @@ class Watch:
         if end.status is Status.DIVERGED:
             message += f" The state after {kept['step']} updates, the best recorded one, was kept."
         return Solution(
-            np.array(kept["coef"]), kept["loss"], Trace(self.rows), end.status, message, kept["step"], seconds
+            coef=np.array(kept["coef"]),
+            loss=kept["loss"],
+            excess=kept["excess"],
+            gap=kept["gap"],
+            trace=Trace(self.rows),
+            status=end.status,
+            message=message,
+            steps=kept["step"],
+            seconds=seconds,
         )
 
     @property

@@ -78,7 +78,7 @@ def _check(result: Result) -> None:
     if result.samples is not None and len(result.samples) < result.count:
         wrong.append(f"the {result.count} samples, of which only {len(result.samples)} were kept")
     wrong += [
-        f"the {what} {found!r}, which is your own"
+        f"the {what} {found!r}, which torch does not have"
         for what, value in (
             ("optimizer", result.method["optimizer"]),
             ("schedule", result.method["schedule"]),
@@ -141,6 +141,8 @@ def _introduction(result: Result) -> str:
         f"Trained with PyTorch's `nn` and `optim`: {result.method['optimizer']} minimises the "
         f"{result.arguments['loss']} loss of a polynomial in the {result.basis} basis, {result.steps} updates.",
     ]
+    if result.engine != "torch":
+        lines.append("The run was made without torch, by the same rule; this program agrees with it to rounding.")
     if result.optimum is not None:
         lines.append(
             f"No {kind_of_polynomial(result)} can do better on these samples than a loss of {result.optimum!r}."

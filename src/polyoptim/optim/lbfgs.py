@@ -202,4 +202,5 @@ LBFGS = Rule(
     complete=complete,
     state=tuple(STATE),
     vector=lbfgs,
+    reevaluates=True,
 )

@@ -48,4 +48,5 @@ Lion = Rule(
     flags=("with_weight_decay",),
     state=("exp_avg",),
     functions=lion,
+    in_torch=False,
 )

@@ -165,6 +165,8 @@ class Rule:
     scalars : what `schedule` keeps from step to step, with its start values; what torch keeps too has torch's name.
     functions : the factory of a rule that moves each coefficient by itself.
     vector : the factory of a rule that couples coefficients.
+    in_torch : whether torch has a class of this name.
+    reevaluates : whether a step evaluates the loss more than once; torch's class then wants a closure.
 
     Examples
     --------
@@ -190,6 +192,8 @@ class Rule:
     scalars: Mapping[str, float] = field(default_factory=dict)
     functions: Callable[..., Functions] | None = None
     vector: Callable[..., Vector] | None = None
+    in_torch: bool = True
+    reevaluates: bool = False
 
     def check(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return all options with their values.

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyoptim.problem import Problem
+from polyoptim.quadratic import Quadratic
 from polyoptim.solution import Optimum
 
 Array = npt.NDArray[np.float64]
@@ -15,8 +16,8 @@ Array = npt.NDArray[np.float64]
 LARGEST_EXACT = 60  # the fractions of higher powers grow too long
 
 
-def least_squares(problem: Problem, eps: float) -> Optimum:
-    """Return the exact optimum of the squared loss.
+def least_squares(problem: Problem, eps: float) -> tuple[Optimum, Quadratic | None]:
+    """Return the exact optimum of the squared loss, and this loss without the samples.
 
     The space of the polynomials, not their coefficients, decides the optimum. For all polynomials of a degree an
     orthonormal basis of that space is built by Arnoldi's process with reorthogonalisation, which stays accurate where a
@@ -28,6 +29,10 @@ def least_squares(problem: Problem, eps: float) -> Optimum:
     problem : with the squared loss.
     eps : spacing of the dtype in which the samples were computed; where the root mean square residual is below
         4 eps max abs(y), the optimum is called zero to rounding.
+
+    Returns
+    -------
+    The optimum, without a value where it overflows; and the quadratic, or None where the columns overflow.
 
     Notes
     -----
@@ -47,11 +52,19 @@ def least_squares(problem: Problem, eps: float) -> Optimum:
     sum_of_squares = float(residual @ residual)
     counted = float(np.count_nonzero(root))
     limit = counted * (4 * eps * (float(np.abs(wanted).max()) + _noise(columns, wanted))) ** 2
-    value = sum_of_squares * unit * unit * problem.factor
+    rss = sum_of_squares * unit * unit
+    value = rss * problem.factor
     if not np.isfinite(value):
-        return Optimum()
-    coef = _coefficients(problem, root, (wanted - residual) * unit, largest)
-    return Optimum(value, coef, "exact", is_zero=sum_of_squares <= limit or value == 0)
+        return Optimum(), None
+    is_zero = sum_of_squares <= limit or value == 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        design = problem.design() * root[:, None]
+    if not np.isfinite(design).all():
+        return Optimum(value, None, "exact", is_zero), None
+    coef = _coefficients(problem, design, (wanted - residual) * unit, largest)
+    return Optimum(value, coef, "exact", is_zero), Quadratic(
+        basis.T @ design, basis.T @ wanted * unit, rss, problem.factor
+    )
 
 
 def _noise(columns: Array | None, wanted: Array) -> float:
@@ -154,12 +167,8 @@ def _arnoldi(x: Array, root: Array, count: int) -> Array:
     return np.stack(found, axis=-1) if found else np.zeros((len(x), 0))
 
 
-def _coefficients(problem: Problem, root: Array, fitted: Array, largest: float) -> Array | None:
+def _coefficients(problem: Problem, design: Array, fitted: Array, largest: float) -> Array | None:
     """Return dense coefficients in the problem's basis that reproduce `fitted`, or None where float64 cannot."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        design = problem.design() * root[:, None]
-    if not np.isfinite(design).all():
-        return None
     norms = np.linalg.norm(design, axis=0)
     norms = np.where(norms > 0, norms, 1)
     coef, *_ = np.linalg.lstsq(design / norms, fitted, rcond=None)

@@ -13,7 +13,9 @@ from polyoptim.errors import DataError
 from polyoptim.registry import Registry
 
 # Sampling a function wants the arithmetic of the engine that will train on it (torch's sin is not NumPy's).
-SAMPLERS = Registry("sampler", {"torch": "polyoptim.targets.torch_sampling"})
+SAMPLERS = Registry(
+    "sampler", {"torch": "polyoptim.targets.torch_sampling", "numpy": "polyoptim.targets.numpy_sampling"}
+)
 
 LARGEST_EXACT_INTEGER = 2**53
 

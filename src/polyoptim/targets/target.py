@@ -67,9 +67,9 @@ class Target:
         """Whether the samples are given rather than drawn from a function."""
         return self.data is not None
 
-    def points(self, domain: Domain, count: int, dtype: str) -> Samples:
-        """Return the samples as the engine will see them."""
-        sampler = SAMPLERS["torch"]
+    def points(self, domain: Domain, count: int, dtype: str, sampler_name: str) -> Samples:
+        """Return the samples as the engine will see them, in the arithmetic of its sampler."""
+        sampler = SAMPLERS[sampler_name]
         if self.data is None:
             what = f"the target {self.about['text']!r}"
             x, y = sampler.sample(self.expression or self.function, domain.a, domain.b, count, dtype, what)

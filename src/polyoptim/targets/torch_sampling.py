@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from polyoptim.errors import DataError
+from polyoptim.targets import numpy_sampling
 from polyoptim.targets.expression import Expression
 
 
@@ -32,30 +33,18 @@ def sample(
 def _call(target: Callable[[Any], Any], x: torch.Tensor, what: str) -> torch.Tensor:
     array = (x.double() if x.dtype is torch.bfloat16 else x).numpy()
     try:
-        with np.errstate(all="ignore"):
-            found = target(array.copy())
-    except Exception as first:  # noqa: BLE001 - the user's own function may raise anything; torch is tried next
+        y = numpy_sampling.call(target, array, what)
+    except DataError as first:
         # torch's own functions refuse NumPy arrays, and functions such as math.sin refuse both.
         try:
             found = target(x.clone())
         except Exception:  # noqa: BLE001 - the user's own function may raise anything; the first reason is said
-            raise DataError(
-                f"{what} failed on an array of {len(x)} values: {type(first).__name__}: {first}. "
-                "It must take an array and return one of the same length (numpy.where chooses between two values, "
-                "numpy.vectorize makes such a function of any)."
-            ) from first
-    y = found.detach().cpu() if isinstance(found, torch.Tensor) else np.asarray(found)
-    if isinstance(y, np.ndarray):
-        if y.dtype.kind not in "fiub":
-            raise DataError(f"{what} returned {type(found).__name__} of {y.dtype}, not real numbers.")
-        y = torch.from_numpy(np.array(y, dtype=np.float64))
-    elif y.is_complex():
-        raise DataError(f"{what} returned complex numbers, not real ones.")
-    if y.shape == ():
-        y = y.expand(x.shape)
-    if y.shape != x.shape:
-        raise DataError(f"{what} returned shape {tuple(y.shape)} for {len(x)} values of x. Return one value for each.")
-    return y.to(x.dtype)
+            raise first from first.__cause__
+        if isinstance(found, torch.Tensor):
+            found = found.detach().cpu()
+            found = (found.double() if found.is_floating_point() else found).numpy()
+        y = numpy_sampling.checked(found, array, what)
+    return torch.from_numpy(y).to(x.dtype)
 
 
 def round_to(values: npt.NDArray[np.float64], dtype: str) -> npt.NDArray[np.float64]:

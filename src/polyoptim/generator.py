@@ -1,0 +1,48 @@
+"""Generator: the random numbers of torch's CPU generator, without torch."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Generator:
+    """Mersenne Twister (MT19937), seeded and read as torch does on the CPU.
+
+    ``Generator(seed)`` gives what a plain program draws after ``torch.manual_seed(seed)``: torch seeds MT19937 with
+    the low 32 bits of the seed, takes the low 53 bits of two words for a float64 in [0, 1), and one word for each swap
+    of a permutation.
+
+    Notes
+    -----
+    Matsumoto and Nishimura (1998), Mersenne twister, doi:10.1145/272991.272995.
+
+    Examples
+    --------
+    >>> Generator(0).uniform(2, -0.5, 0.5).round(4)
+    array([-0.0078,  0.5364])
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._words = np.random.MT19937()
+        legacy: Any = np.random.RandomState(seed & 0xFFFFFFFF).get_state(legacy=False)
+        self._words.state = legacy
+
+    def uniform(self, count: int, low: float, high: float) -> npt.NDArray[np.float64]:
+        """Return what ``torch.empty(count, dtype=torch.float64).uniform_(low, high)`` draws."""
+        words = self._words.random_raw(2 * count).astype(np.uint64).reshape(count, 2)
+        bits = ((words[:, 0] << np.uint64(32)) | words[:, 1]) & np.uint64(2**53 - 1)
+        # torch's kernel multiplies and adds with one rounding (FMA): so do exact fractions.
+        width, start = Fraction(high - low), Fraction(low)
+        return np.array([float(Fraction(int(bit), 2**53) * width + start) for bit in bits])
+
+    def permutation(self, count: int) -> npt.NDArray[np.int64]:
+        """Return what ``torch.randperm(count)`` draws: Fisher and Yates' shuffle, one word a swap."""
+        order = list(range(count))
+        for place, word in enumerate(self._words.random_raw(max(count - 1, 0)).tolist()):
+            other = place + word % (count - place)
+            order[place], order[other] = order[other], order[place]
+        return np.array(order, dtype=np.int64)
