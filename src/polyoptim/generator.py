@@ -23,7 +23,7 @@ class Generator:
     Examples
     --------
     >>> Generator(0).uniform(2, -0.5, 0.5).round(4)
-    array([-0.0078,  0.5364])
+    array([0.4701, 0.2078])
     """
 
     def __init__(self, seed: int) -> None:
