@@ -10,8 +10,8 @@ from polyoptim.domain import Domain
 from polyoptim.errors import ArgumentError, DataError
 from polyoptim.targets.expression import integer, number
 
-# A matrix of 2000 samples and 1000 columns is 16 MB; beyond that a typing mistake is likelier than a wish.
-LARGEST_DEGREE = 1000
+# A matrix of 2000 samples and 500 columns is 8 MB; beyond that a typing mistake is likelier than a wish.
+LARGEST_DEGREE = 500
 MOST_SAMPLES = 10**8
 SMALLEST_SEED, LARGEST_SEED = -(2**63), 2**64 - 1  # what torch.manual_seed takes
 

@@ -67,17 +67,21 @@ def read(content: bytes, where: str) -> dict[str, Any]:
 
 def read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the document in a file; the size is checked before it is read."""
-    path = Path(path)
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ResultFileError(f"{path} has {path.stat().st_size} bytes; a result has at most {LARGEST_FILE}.")
-        content = path.read_bytes()
+        path = Path(path)
+    except TypeError as error:
+        raise ResultFileError(f"{path!r} is not the name of a file: {error}.") from None
+    try:
+        size = path.stat().st_size
+        content = b"" if size > LARGEST_FILE else path.read_bytes()
     except FileNotFoundError:
         raise ResultFileError(f"there is no file {str(path)!r}. Check the path.") from None
     except OSError as error:
         raise ResultFileError(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError as error:  # a NUL character in the name
         raise ResultFileError(f"{str(path)!r} is not the name of a file: {error}.") from None
+    if size > LARGEST_FILE:
+        raise ResultFileError(f"{path} has {size} bytes; a result has at most {LARGEST_FILE}.")
     return read(content, str(path))
 
 

@@ -103,7 +103,7 @@ class Polynomial(torch.nn.Module):
         super().__init__()
         self.powers = check_powers(degree, powers)
         above = [k for k in self.powers if k > 0]
-        self.features = PolynomialFeatures(powers=above, basis=basis, domain=domain)
+        self.features = PolynomialFeatures(powers=above, basis=basis, domain=domain).to(device)
         self.linear = _linear(len(above), 0 in self.powers, dtype, generator).to(device)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -57,4 +57,5 @@ class Quadratic:
 
     def largest_eigenvalue(self) -> float:
         """Return λmax of the Hessian, 2 factor RᵀR."""
-        return 2 * self.factor * float(np.linalg.norm(self.r, 2)) ** 2
+        size = float(np.linalg.norm(self.r, 2))
+        return 2 * self.factor * size * size  # a product overflows to infinity, where a power of floats would raise

@@ -186,8 +186,20 @@ class Result:
         }
 
     def to_bytes(self) -> bytes:
-        """Return the content of a saved result."""
-        return canonical.spell(to_document(self))
+        """Return the content of a saved result.
+
+        Raises
+        ------
+        ArgumentError
+            Where it is so large that `load` would refuse it.
+        """
+        content = canonical.spell(to_document(self))
+        if len(content) > canonical.LARGEST_FILE:
+            raise ArgumentError(
+                f"the result takes {len(content)} bytes, more than {canonical.LARGEST_FILE}. "
+                "Record fewer rows: raise every."
+            )
+        return content
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the result as JSON with a hash, atomically; `load` reads it back bit for bit."""
@@ -235,6 +247,6 @@ def write(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file atomically; what the system refuses is an ArgumentError."""
     try:
         canonical.write_atomically(path, content)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ArgumentError(f"{os.fspath(path)} cannot be written: {reason}. Choose another place.") from error
+        raise ArgumentError(f"{path!s} cannot be written: {reason}. Choose another place.") from error

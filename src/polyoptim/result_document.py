@@ -219,6 +219,80 @@ def _anything(value: Any) -> Any:
     return value
 
 
+def _either(*checks: Check) -> Check:
+    def whole(value: Any) -> Any:
+        for check in checks:
+            try:
+                return check(value)
+            except (ValueError, TypeError, KeyError, OverflowError):
+                continue
+        raise ValueError("expected something else.")
+
+    return whole
+
+
+def _object(value: Any) -> dict[str, str]:
+    """Take the name of an object that JSON does not know."""
+    _need(isinstance(value, dict) and set(value) == {"object"}, "the name of an object")
+    return {"object": _text(value["object"])}
+
+
+def _truth(value: Any) -> bool:
+    _need(isinstance(value, bool), "true or false")
+    return bool(value)
+
+
+def _positive(value: Any) -> int:
+    _need(_integer(value) > 0, "an integer > 0")
+    return int(value)
+
+
+def _schedule_options(value: Any) -> dict[str, Any]:
+    options: dict[str, Any] = _mapping(_anything)(value)
+    for pair in options.get("schedulers") or ():
+        _need(isinstance(pair, list) and len(pair) == 2, "pairs (name, options)")
+        _either(_text, _object)(pair[0])
+        _schedule_options(pair[1])
+    return options
+
+
+def _members(checks: Mapping[str, Check]) -> Check:
+    """Return a check that a mapping has members that fit; those without a check are anything."""
+
+    def whole(value: Any) -> dict[str, Any]:
+        found: dict[str, Any] = _mapping(_anything)(value)
+        for name, check in checks.items():
+            _need(name in found, f"a member {name!r}")
+            check(found[name])
+        return found
+
+    return whole
+
+
+# What exporters and reports read of the provenance.
+_ARGUMENTS: dict[str, Check] = {
+    "domain": _either(_list(_anything), _text),
+    "loss": _either(_text, _object),
+    "loss_options": _mapping(_anything),
+    "reduction": _text,
+    "optimizer": _either(_text, _object),
+    "lr": _or_none(_number),
+    "optimizer_options": _mapping(_anything),
+    "schedule": _or_none(_either(_text, _object)),
+    "steps": _integer,
+    "batch_size": _or_none(_positive),
+    "every": _positive,
+    "dtype": _text,
+    "device": _text,
+}
+_METHOD: dict[str, Check] = {
+    "optimizer": _either(_text, _object),
+    "closure": _truth,
+    "schedule": _or_none(_either(_text, _object)),
+    "schedule_options": _schedule_options,
+    "schedule_loss": _truth,
+}
+
 _ROW: dict[str, Check] = {
     "step": _integer,
     "loss": _or_nan,
@@ -254,8 +328,8 @@ FIELDS: dict[str, Check] = {
     "seed": _whole,
     "count": _integer,
     "samples": _or_none(_samples),
-    "arguments": _mapping(_anything),
-    "method": _mapping(_anything),
-    "versions": _mapping(_text),
+    "arguments": _members(_ARGUMENTS),
+    "method": _members(_METHOD),
+    "versions": _members({"polyoptim": _text}),
     "notes": lambda value: tuple(_list(_text)(value)),
 }

@@ -27,6 +27,7 @@ from polyoptim.engines.plan import DEFAULT_RATE, STEP_FUNCTIONS, Callback, Plan
 from polyoptim.errors import ArgumentError, DataError, StatusError
 from polyoptim.losses import Loss, find_loss
 from polyoptim.problem import Problem
+from polyoptim.quadratic import Quadratic
 from polyoptim.registry import match
 from polyoptim.result import Result
 from polyoptim.solution import Optimum, Solution, Status
@@ -86,8 +87,8 @@ def train(
     target : an expression in x (``"sin(x)"``), a vectorised function, the values of x (then `y` holds those of y), a
         CSV file with a header, or a data frame (then `x`, `y`, `weight` name columns).
     y, x, weight : see `target`; a weight multiplies the loss of its sample.
-    domain : the interval (a, b) on which a function is sampled and which is mapped. For data the range of x, unless
-        another than the default is given.
+    domain : the interval (a, b) on which a function is sampled and which is mapped. Left out: (-π, π), and for data the
+        range of x.
     samples : points of a function, at ``torch.linspace(a, b, samples)``.
     degree, powers : the highest power, or the list of powers that may appear; without a 0 there is no constant.
     basis : "power", "chebyshev", "legendre", "hermite" or "laguerre".
@@ -179,7 +180,7 @@ def train(
     shape = {"degree": chosen[-1], "powers": None if powers is None else chosen, "samples": count}
     arguments = {**arguments, **read, **shape, "loss_options": loss_values, "reduction": reduced}
     notes = [note] if note else []
-    result = _result(problem, what, solution, optimum, plan, arguments, engine_name, notes)
+    result = _result(problem, what, solution, optimum, quadratic, plan, arguments, engine_name, notes)
     if strict and result.status is not Status.CONVERGED:
         hint = "" if tol_loss is not None or tol_gradient is not None else " Give tol_loss or tol_gradient."
         raise StatusError(f"Not converged: {result.message}{hint}", result)
@@ -191,6 +192,7 @@ def _result(
     what: Target,
     solution: Solution,
     optimum: Optimum,
+    quadratic: Quadratic | None,
     plan: Mapping[str, Any],
     arguments: Mapping[str, Any],
     engine: str,
@@ -200,8 +202,8 @@ def _result(
     with np.errstate(over="ignore", invalid="ignore"):
         residual = problem.family.evaluate(solution.coef, domain.map(points.x)) - points.y
     message = solution.message
-    if solution.status is Status.DIVERGED and problem.is_squared:
-        message += _advice(problem, plan["optimizer"], plan["lr"])
+    if solution.status is Status.DIVERGED and quadratic is not None:
+        message += _advice(problem, largest_stable_rate(quadratic), plan["optimizer"], plan["lr"])
     notes = [*notes, *what.notes(points, plan["dtype"])]
     samples = None if what.expression else points
     if samples is not None and len(samples) > LARGEST_KEPT:
@@ -239,9 +241,8 @@ def _result(
     )
 
 
-def _advice(problem: Problem, optimizer: Any, lr: float | None) -> str:
+def _advice(problem: Problem, rate: float | None, optimizer: Any, lr: float | None) -> str:
     """Return a sentence with the largest stable rate of plain SGD, and what to try."""
-    rate = largest_stable_rate(problem)
     if rate is None:
         return ""
     a, b = problem.domain.a, problem.domain.b

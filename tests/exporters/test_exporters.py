@@ -232,7 +232,8 @@ def test_program_prints_the_same_losses_and_the_same_result(runs: Runs, name: st
         raise result
     assert not trouble
     assert printed.splitlines() == expected_lines(result)
-    assert printed.splitlines() == lesson_lines(result).splitlines()
+    if result.status == "steps_done":
+        assert printed.splitlines() == lesson_lines(result).splitlines()
 
 
 def test_program_of_the_lesson_stands_alone(runs: Runs, tmp_path: Path) -> None:
@@ -323,8 +324,7 @@ def test_notebook_is_the_same_each_time(runs: Runs, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_numpy_function_has_the_floats_of_the_result(runs: Runs, tmp_path: Path, name: str) -> None:
     result = runs[name][0]
-    if not isinstance(result, Result):
-        pytest.skip("shown by the test of its program")
+    assert isinstance(result, Result), result
     path = tmp_path / "function.py"
     result.export(path, to="numpy")
     found = runpy.run_path(str(path))["polynomial"]

@@ -68,7 +68,7 @@ def solve(
     domain = Domain(float(x.min()) - 1e-300, float(x.max()) + 1e-300 + (x.min() == x.max()), None)
     if mapped:
         domain = Domain(domain.a, domain.b, family.window)
-    return least_squares(Problem(samples, family, domain, tuple(powers), LOSSES["squared"], {}, reduction), EPS)
+    return least_squares(Problem(samples, family, domain, tuple(powers), LOSSES["squared"], {}, reduction), EPS)[0]
 
 
 # The reference run

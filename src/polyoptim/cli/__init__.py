@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from typing import Any, NoReturn
 
@@ -14,7 +13,7 @@ from polyoptim.cli.words import unmarked
 from polyoptim.errors import PolyoptimError
 from polyoptim.registry import Registry, unknown
 
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+DONE, WRONG, INTERRUPTED = 0, 2, 130
 
 COMMANDS = Registry(
     "command",
@@ -80,9 +79,6 @@ def run(arguments: list[str]) -> int:
         return _complain(f"polyoptim: {error}")
     except click.ClickException as error:
         return _complain(f"polyoptim: {error.format_message()}")
-    except BrokenPipeError:  # the reader of a pipe has gone, as with `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
     return code if isinstance(code, int) else DONE
 
 

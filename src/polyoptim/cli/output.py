@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
+from polyoptim.errors import ArgumentError
 from polyoptim.registry import Registry
 
 # Loaded late: --help needs neither NumPy nor a result.
@@ -20,8 +22,13 @@ TEXTS = Registry(
 
 
 def emit(text: str) -> None:
-    """Print to standard output."""
-    print(text, flush=True)
+    """Print to standard output; a reader that has gone, as with ``| head``, is no error."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more fails, at the exit either
+        if not isinstance(error, BrokenPipeError):
+            raise ArgumentError(f"standard output cannot be written: {error.strerror}.") from None
 
 
 def emit_result(result: Any, *, as_json: bool, quiet: bool, full: bool) -> None:

@@ -158,10 +158,11 @@ PANELS = {
     shell_complete=completion("engine"),
     help="torch: torch.nn and torch.optim themselves; fused: the squared loss in float64, without torch; auto.",
 )
-@click.option("--save", metavar="FILE", help="Save the result as JSON; polyoptim show reads it.")
-@click.option("--plot", metavar="FILE", help="Draw a picture: .png, .svg or .pdf.")
+@click.option("--save", type=WORD, metavar="FILE", help="Save the result as JSON; polyoptim show reads it.")
+@click.option("--plot", type=WORD, metavar="FILE", help="Draw a picture: .png, .svg or .pdf.")
 @click.option(
     "--export",
+    type=WORD,
     metavar="FILE …",
     multiple=True,
     help="Write a program (.py), a notebook (.ipynb), the formula (.tex), the result (.json).",

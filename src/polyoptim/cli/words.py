@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import rich_click as click
+from click.shell_completion import CompletionItem
 
 from polyoptim.errors import ArgumentError, PolyoptimError
 from polyoptim.registry import Registry
@@ -74,6 +75,10 @@ class Word(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
         """Take the mark off."""
         return unmarked(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Let the shell complete the names of files."""
+        return [CompletionItem(incomplete, type="file")]
 
 
 WORD = Word()

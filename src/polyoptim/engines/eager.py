@@ -12,14 +12,14 @@ import torch
 
 from polyoptim.arguments import Arguments
 from polyoptim.engines.criterion import Criterion, make_criterion
-from polyoptim.engines.plan import DEFAULT_RATE, Plan, with_functions
+from polyoptim.engines.plan import DEFAULT_RATE, Plan, described_schedule, with_functions
 from polyoptim.engines.watch import End, Watch
 from polyoptim.errors import ArgumentError
 from polyoptim.losses import Loss
 from polyoptim.nn import Polynomial
 from polyoptim.optim.members import own_name, refusal, takes
 from polyoptim.optim.optimizer import find_optimizer, make_optimizer, needs_closure, optimizers
-from polyoptim.optim.schedule import described_schedule, find_schedule, make_schedule, quiet_members, wants_loss
+from polyoptim.optim.schedule import find_schedule, make_schedule, quiet_members, schedule_name, wants_loss
 from polyoptim.problem import Problem
 from polyoptim.solution import Row, Solution
 from polyoptim.targets.expression import parse
@@ -35,8 +35,14 @@ def run(problem: Problem, plan: Plan) -> Solution:
     were before.
     """
     device = _device(plan.device)
-    # The caller may stand under no_grad, inference_mode or another default device; a run is the same all the same.
-    with torch.inference_mode(mode=False), torch.enable_grad(), torch.device("cpu"), _own_randomness(problem, plan):
+    # The caller may stand under no_grad, inference_mode, autocast or another default device: a run is the same there.
+    with (
+        torch.inference_mode(mode=False),
+        torch.enable_grad(),
+        torch.autocast(device.type, enabled=False),
+        torch.device("cpu"),
+        _own_randomness(problem, plan),
+    ):
         return _Run(problem, plan, device).solution()
 
 
@@ -129,7 +135,7 @@ class _Run:
             method={
                 "optimizer": own_name(self.plan.optimizer, self.maker, optimizers().values()),
                 "closure": self.closure,
-                **described_schedule(self.plan.schedule, self.plan.schedule_options),
+                **described_schedule(self.plan.schedule, self.plan.schedule_options, schedule_name),
                 "schedule_loss": self.wants_loss,
             },
         )

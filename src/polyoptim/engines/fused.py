@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from polyoptim.engines.plan import Plan, with_functions
+from polyoptim.engines.plan import Plan, described_schedule, with_functions
 from polyoptim.engines.watch import End, Watch
 from polyoptim.errors import ArgumentError
 from polyoptim.generator import Generator
@@ -146,7 +146,7 @@ class _Run:
             method={
                 "optimizer": rule.name if rule.in_torch else {"object": rule.name},
                 "closure": rule.reevaluates,
-                **_described(self.plan.schedule, self.plan.schedule_options),
+                **described_schedule(self.plan.schedule, self.plan.schedule_options, _spelled),
                 "schedule_loss": self.method.plateau is not None,
             },
         )
@@ -196,15 +196,8 @@ class _Run:
         return row
 
 
-def _described(wanted: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return {"schedule", "schedule_options"} with the names as torch spells them."""
-    if wanted is None:
-        return {"schedule": None, "schedule_options": {}}
-    ready = dict(options)
-    if "schedulers" in ready:
-        pairs = [(pair, {}) if isinstance(pair, str) else pair for pair in ready["schedulers"]]
-        ready["schedulers"] = [list(_described(*pair).values()) for pair in pairs]
-    return {"schedule": match("schedule", wanted, [*FORMS, *COMPOSED, PLATEAU]), "schedule_options": ready}
+def _spelled(name: str) -> str:
+    return match("schedule", name, [*FORMS, *COMPOSED, PLATEAU])
 
 
 def _dot(a: list[float], b: list[float]) -> float:

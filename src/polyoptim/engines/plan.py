@@ -67,3 +67,14 @@ def with_functions(options: Any, function_of_step: Callable[[str], Callable[[int
     if isinstance(options, (list, tuple)):
         return [with_functions(value, function_of_step) for value in options]
     return options
+
+
+def described_schedule(wanted: Any, options: Mapping[str, Any], spell: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return {"schedule", "schedule_options"} with the names, those of members too, as `spell` gives them."""
+    if wanted is None:
+        return {"schedule": None, "schedule_options": {}}
+    ready = dict(options)
+    if "schedulers" in ready:
+        pairs = [(pair, {}) if isinstance(pair, str) else pair for pair in ready["schedulers"]]
+        ready["schedulers"] = [list(described_schedule(name, own, spell).values()) for name, own in pairs]
+    return {"schedule": spell(wanted), "schedule_options": ready}

@@ -147,7 +147,8 @@ class Watch:
         stop = False
         for callback in self.plan.callbacks:
             try:
-                answer: Any = callback(row)
+                own: Row = {**row, "coef": [*row["coef"]]}  # the callback's to keep, and to change
+                answer: Any = callback(own)
             except StopIteration:
                 answer = True
             stop |= isinstance(answer, (bool, np.bool_)) and bool(answer)

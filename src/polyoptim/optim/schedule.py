@@ -63,15 +63,9 @@ def _member(pair: Any, optimizer: Any) -> Any:
     return make_schedule(find_schedule(pair[0]), optimizer, pair[1])
 
 
-def described_schedule(wanted: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return {"schedule", "schedule_options"} with the names as torch spells them."""
-    if wanted is None:
-        return {"schedule": None, "schedule_options": {}}
-    ready = dict(options)
-    if "schedulers" in ready:
-        pairs = [(pair, {}) if isinstance(pair, str) else pair for pair in ready["schedulers"]]
-        ready["schedulers"] = [list(described_schedule(*pair).values()) for pair in pairs]
-    return {"schedule": own_name(wanted, find_schedule(wanted), schedules().values()), "schedule_options": ready}
+def schedule_name(wanted: Any) -> Any:
+    """Return the name as torch spells it, or the user's own object where it is none of torch's."""
+    return own_name(wanted, find_schedule(wanted), schedules().values())
 
 
 def wants_loss(schedule: Any) -> bool:

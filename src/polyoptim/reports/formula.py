@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
-from polyoptim.bases import FAMILIES
 from polyoptim.result import Result
 
 # Largest deviation of a formula from the polynomial on its domain, as a share of the polynomial's largest value there.
 TOLERANCE = 1e-6
 POINTS = 401
 
-Evaluate = Callable[[Sequence[float]], npt.NDArray[np.float64]]
+LARGEST_EXACT = 100  # the exact change to plain powers takes too long beyond
+
+Array = npt.NDArray[np.float64]
 
 
 def formula(result: Result) -> tuple[str, str]:
@@ -73,54 +73,74 @@ def _choose(result: Result) -> tuple[bool, str, list[float]]:
     """Return whether plain powers of x carry the polynomial, the note, and the rounded coefficients."""
     a, b = result.domain
     x = a + (b - a) * np.linspace(0, 1, POINTS)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         truth = np.asarray(result(x))
-    largest = float(np.abs(truth).max())
-    if not np.isfinite(largest):
-        return _is_plain(result), "The polynomial overflows on its domain.", result.coef.tolist()
-    tolerance = TOLERANCE * largest
-    exact = _as_floats(result.family.to_power(result.coef, result.map))
-    if exact is not None:
-        digits = _shortest(exact, lambda coef: FAMILIES["power"].evaluate(coef, x), truth, tolerance)
-        if digits is not None:
-            return True, f"The formula is within {TOLERANCE:.0e} of the largest abs(y) on the domain.", digits
-    why = "" if _is_plain(result) else " Plain powers of x cannot carry it in float64 on this domain."
-    u = result.map.map(x)
-    digits = _shortest(result.coef.tolist(), lambda coef: result.family.evaluate(coef, u), truth, tolerance)
-    note = f"The formula is within {TOLERANCE:.0e} of the largest abs(y) on the domain.{why}"
-    return _is_plain(result), note, digits if digits is not None else result.coef.tolist()
+        largest = float(np.abs(truth).max())
+        if not np.isfinite(largest):
+            return _is_plain(result), "The polynomial overflows on its domain.", result.coef.tolist()
+        note = f"The formula is within {TOLERANCE:.0e} of the largest abs(y) on the domain."
+        exact = _plain_coef(result)
+        if exact is not None:
+            digits = _shortest(exact, [x**k for k in range(len(exact))], truth, TOLERANCE * largest)
+            if digits is not None:
+                return True, note, digits
+        if _is_plain(result):
+            return True, "Evaluated as it stands, the formula loses digits on its domain.", result.coef.tolist()
+        columns = result.family.columns(_as_shown(result, x), result.degree)
+        digits = _shortest(result.coef.tolist(), columns, truth, TOLERANCE * largest)
+    why = "Plain powers of x cannot carry it in float64 on this domain."
+    if digits is None:
+        return False, f"Evaluated as it stands, the formula loses digits. {why}", result.coef.tolist()
+    return False, f"{note} {why}", digits
 
 
-def _as_floats(coef: Sequence[Fraction]) -> list[float] | None:
+def _plain_coef(result: Result) -> list[float] | None:
+    """Return the coefficients in plain powers of x, or None where no float64 holds them."""
+    if _is_plain(result):
+        return [float(value) for value in result.coef]
+    if result.degree > LARGEST_EXACT:
+        return None
     try:
-        return [float(value) for value in coef]
+        return [float(value) for value in result.family.to_power(result.coef, result.map)]
     except OverflowError:
         return None
 
 
-def _shortest(
-    coef: Sequence[float], evaluate: Evaluate, truth: npt.NDArray[np.float64], tolerance: float
-) -> list[float] | None:
-    """Return `coef` rounded to as few digits as keep within `tolerance`, or None where not even all digits do."""
+def _as_shown(result: Result, x: Array) -> Array:
+    """Return u in the order of operations in which the formula shows it."""
+    domain = result.map
+    if result.window is None:
+        return x
+    half = (domain.b - domain.a) / (result.window[1] - result.window[0])
+    u: Array = (x - domain.center) / half + domain.offset
+    return u
 
-    def holds(candidate: Sequence[float]) -> bool:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return bool(np.abs(evaluate(candidate) - truth).max() <= tolerance)
+
+def _shortest(coef: Sequence[float], columns: Sequence[Array], truth: Array, tolerance: float) -> list[float] | None:
+    """Return `coef` rounded to as few digits as keep within `tolerance`, or None where not even all digits do."""
+    matrix = np.stack(columns, axis=-1)
+
+    def error(candidate: Sequence[float]) -> Array:
+        used = np.flatnonzero(candidate)  # a term that is left out is not computed either
+        found: Array = matrix[:, used] @ np.asarray(candidate)[used] - truth
+        return found
 
     for digits in range(1, 18):
         rounded = [_round(value, digits) for value in coef]
-        if holds(rounded):
+        left = error(rounded)
+        if np.abs(left).max() <= tolerance:
             break
     else:
         return None
     # One by one, each coefficient gives up the digits that it does not need; a negligible one becomes 0.
     for k, value in enumerate(coef):
         for fewer in range(digits):
-            shorter = [*rounded[:k], _round(value, fewer) if fewer else 0.0, *rounded[k + 1 :]]
-            if holds(shorter):
-                rounded = shorter
+            shorter = _round(value, fewer) if fewer else 0.0
+            changed = left + (shorter - rounded[k]) * matrix[:, k]
+            if np.abs(changed).max() <= tolerance:
+                rounded[k], left = shorter, changed
                 break
-    return rounded
+    return rounded if np.abs(error(rounded)).max() <= 1.001 * tolerance else [_round(value, 17) for value in coef]
 
 
 def _round(value: float, digits: int) -> float:

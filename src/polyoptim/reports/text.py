@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from typing import Any
 
@@ -35,10 +36,10 @@ def report(result: Result, plot: bool | None = None) -> str:
 
 
 def lesson_lines(result: Result) -> str:
-    """Return the lesson's own output: step and loss of each row before the last update, and the result line."""
-    # Where a run diverged the trace begins with its start, which the lesson does not print, and goes on after the end.
-    every = result.arguments["every"]
-    shown = [row for row in result.trace if row["step"] < result.steps and row["step"] % every == every - 1]
+    """Return the lesson's own output: step and loss of each recorded row below `steps`, and the result line."""
+    # The row after all steps, and the start, which a run that diverged records, are no rows of the lesson.
+    every, steps = result.arguments["every"], result.arguments["steps"]
+    shown = [row for row in result.trace if row["step"] < steps and row["step"] % every == every - 1]
     rows = [f"{row['step']} {row['loss']!r}" for row in shown]
     return "\n".join([*rows, f"Result: {exact_line(result)}"])
 
@@ -69,8 +70,13 @@ def _percent(value: float) -> str:
     return f"{value:,.0f} %" if 1e3 <= value < 1e15 else f"{value:.3g} %"
 
 
+def _columns() -> int:
+    """Return how wide the terminal is, in characters."""
+    return shutil.get_terminal_size().columns
+
+
 def _title(result: Result) -> str:
-    learns = result.target["text"] if result.target["kind"] != "arrays" else "the data"
+    learns = " ".join(result.target["text"].split()) if result.target["kind"] != "arrays" else "the data"
     return f"polyoptim {result.verb}: a {kind_of_polynomial(result)} learns {learns}"
 
 
@@ -119,7 +125,7 @@ def _film(result: Result, plain: bool) -> str:
     inside = grid(result, 4 * FRAME_WIDTH)
     best = optimum_curve(result, inside)
     shown = y_range(y, *([] if best is None else [best]))
-    rows = _moments(result)
+    rows = _moments(result)[-max(1, _columns() // (FRAME_WIDTH + 2)) :]
     if not rows:
         return ""
     blocks = []
@@ -147,6 +153,7 @@ def _moments(result: Result) -> list[Any]:
 def _loss_plot(result: Result, plain: bool) -> str:
     """Return the loss over the steps on a log scale, with the optimum as a line."""
     steps, losses = result.trace["step"], result.trace["loss"]
+    loss_width = max(20, min(LOSS_WIDTH, _columns() - 12))
     known = np.isfinite(losses) & (losses > 0)
     if known.sum() < 2:
         return ""
@@ -154,7 +161,7 @@ def _loss_plot(result: Result, plain: bool) -> str:
     floor = [] if result.gap is None or not result.optimum else [np.log10(result.optimum)]
     low, high = min([*logs, *floor]), max([*logs, *floor])
     margin = 0.04 * (high - low) or 1.0
-    canvas = Canvas(LOSS_WIDTH, LOSS_HEIGHT, (float(steps[0]), float(steps[-1])), (low - margin, high + margin), plain)
+    canvas = Canvas(loss_width, LOSS_HEIGHT, (float(steps[0]), float(steps[-1])), (low - margin, high + margin), plain)
     if floor:
         canvas.level(floor[0])
     canvas.curve(steps[known], logs)
@@ -162,6 +169,6 @@ def _loss_plot(result: Result, plain: bool) -> str:
     labels[0], labels[-1] = f"{10.0**high:.3g}", f"{10.0**low:.3g}"
     width = max(map(len, labels))
     drawn = [f"{label:>{width}} {line}".rstrip() for label, line in zip(labels, canvas.lines(), strict=True)]
-    axis = f"{'':>{width}} step {steps[0]}{f'step {steps[-1]}':>{LOSS_WIDTH - len(f'step {steps[0]}')}}"
+    axis = f"{'':>{width}} step {steps[0]}{f'step {steps[-1]}':>{loss_width - len(f'step {steps[0]}')}}"
     line = " the line is the optimum" if floor else ""
     return "\n".join([f"The loss, log scale{';' if line else ''}{line}:", "", *drawn, axis])
