@@ -55,6 +55,7 @@ class Quadratic:
         slope: Array = 2 * self.factor * (self.r.T @ (self.r @ coef - self.q))
         return slope
 
+    @np.errstate(over="ignore", invalid="ignore")
     def largest_eigenvalue(self) -> float:
         """Return λmax of the Hessian, 2 factor RᵀR."""
         size = float(np.linalg.norm(self.r, 2))

@@ -292,3 +292,9 @@ def test_no_polynomial_is_below_the_optimum() -> None:
     for _ in range(20):
         coef = found.coef + 1e-3 * generator.normal(size=4)
         assert np.sum((np.polyval(coef[::-1], x) - y) ** 2) > found.value
+
+
+def test_divergence_where_everything_overflows_keeps_the_result() -> None:
+    result = train("sin(x)", degree=30, domain=(1.6e9, 1.6e9 + 1e5), optimizer="SGD", dtype="float64", seed=0)
+    assert result.status == "diverged"
+    assert result.optimum is not None

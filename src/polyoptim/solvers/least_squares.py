@@ -16,6 +16,7 @@ Array = npt.NDArray[np.float64]
 LARGEST_EXACT = 60  # the fractions of higher powers grow too long
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows ends in None
 def least_squares(problem: Problem, eps: float) -> tuple[Optimum, Quadratic | None]:
     """Return the exact optimum of the squared loss, and this loss without the samples.
 
@@ -57,8 +58,7 @@ def least_squares(problem: Problem, eps: float) -> tuple[Optimum, Quadratic | No
     if not np.isfinite(value):
         return Optimum(), None
     is_zero = sum_of_squares <= limit or value == 0
-    with np.errstate(over="ignore", invalid="ignore"):
-        design = problem.design() * root[:, None]
+    design = problem.design() * root[:, None]
     if not np.isfinite(design).all():
         return Optimum(value, None, "exact", is_zero), None
     coef = _coefficients(problem, design, (wanted - residual) * unit, largest)
