@@ -9,11 +9,10 @@ from typing import Any, NoReturn
 import rich_click as click
 
 from polyoptim import __version__
+from polyoptim.cli.codes import DONE, INTERRUPTED, WRONG
 from polyoptim.cli.words import unmarked
 from polyoptim.errors import PolyoptimError
 from polyoptim.registry import Registry, unknown
-
-DONE, WRONG, INTERRUPTED = 0, 2, 130
 
 COMMANDS = Registry(
     "command",

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from polyoptim.cli.codes import WRONG
 from polyoptim.cli.output import emit, say
 from polyoptim.errors import ArgumentError, PolyoptimError
 from polyoptim.registry import Registry
@@ -19,7 +20,6 @@ PARTS = Registry(
     extra={"figure": "plot"},
 )
 PICTURES = (".png", ".svg", ".pdf")
-WRONG = 2
 
 
 def check_files(save: str | None, plot: str | None, export: Sequence[str], verb: str) -> None:

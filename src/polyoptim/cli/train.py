@@ -10,13 +10,12 @@ import rich_click as click
 from click.shell_completion import CompletionItem
 
 import polyoptim
+from polyoptim.cli.codes import FAILED, INTERRUPTED
 from polyoptim.cli.files import check_files, write_files
 from polyoptim.cli.output import emit_result, say
 from polyoptim.cli.progress import Progress
 from polyoptim.cli.words import NUMBER, WORD, Command, powers, settings
 from polyoptim.registry import Registry
-
-FAILED, INTERRUPTED = 1, 130
 
 # Names for shell completion; looked up only when the shell asks.
 NAMES = Registry(

@@ -117,8 +117,11 @@ class Watch:
             end = self._by_loss(loss if row is None else row["loss"])
             if end:
                 return end
-        for watch in self._on_step:
-            watch(self.made, loss)
+        try:
+            for watch in self._on_step:
+                watch(self.made, loss)
+        except StopIteration:
+            return End(Status.STOPPED, f"A callback stopped the run after {self.made} updates.")
         return None
 
     def _finish(self, end: End) -> End:
