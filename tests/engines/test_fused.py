@@ -147,6 +147,13 @@ def test_auto_says_why_it_takes_torch_and_fused_refuses(options: dict[str, Any],
         assert any(said in note for note in result.notes)
 
 
+def test_torchs_own_function_is_a_target_of_every_engine() -> None:
+    losses = [train(torch.sin, engine=engine, steps=3, seed=0, dtype="float64").loss for engine in ("auto", "torch")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-12)
+    with pytest.raises(PolyoptimError, match=r"numpy\.vectorize"):
+        train(math.sin, engine="fused", steps=3)
+
+
 def test_wrong_names_and_options_are_refused_as_with_torch() -> None:
     for options in (
         {"optimizer": "rmspop"},

@@ -52,10 +52,14 @@ def lesson(result: Result) -> str:
 def verdict(result: Result) -> str:
     """Return one line that puts the loss next to the optimum."""
     kind = kind_of_polynomial(result)
-    if not math.isfinite(result.loss):
-        return f"Optimum: {result.optimum!r}; the loss is not finite."
     if result.optimum is None:
-        return f"Optimum: not known for the loss {name(result.arguments.get('loss'))}. Loss: {result.loss!r}."
+        loss = f"Loss: {result.loss!r}." if math.isfinite(result.loss) else "The loss is not finite."
+        why = (
+            "it overflows" if result.arguments["loss"] == "squared" else f"the loss is {name(result.arguments['loss'])}"
+        )
+        return f"Optimum: not known, as {why}. {loss}"
+    if not math.isfinite(result.loss):
+        return f"Optimum: {result.optimum!r}. The loss is not finite."
     if result.gap is None:
         return f"Optimum: {result.optimum!r}, zero to rounding: the target is itself a {kind}. Loss: {result.loss!r}."
     return (

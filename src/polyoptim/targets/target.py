@@ -72,7 +72,13 @@ class Target:
         sampler = SAMPLERS[sampler_name]
         if self.data is None:
             what = f"the target {self.about['text']!r}"
-            x, y = sampler.sample(self.expression or self.function, domain.a, domain.b, count, dtype, what)
+            task = (self.expression or self.function, domain.a, domain.b, count, dtype, what)
+            try:
+                x, y = sampler.sample(*task)
+            except DataError:
+                if self.function is None or sampler_name == "torch":
+                    raise
+                x, y = SAMPLERS["torch"].sample(*task)  # one of torch's own functions, or it says why not
             check_finite(x, y, what)
             return Samples(x, y)
         check_lengths(x=self.data[0], y=self.data[1], weight=self.data[2])
