@@ -100,7 +100,7 @@ def test_no_function_hides_a_module() -> None:
             importlib.import_module(f"{package}.{name}")
             found = getattr(loaded, name)
             assert inspect.ismodule(found), f"{package}.{name} is hidden by {found!r}"
-    assert set(polyoptim.__all__) & {name.split(".")[1] for name in modules()} == {"nn"}
+    assert set(polyoptim.__all__) & {name.split(".")[1] for name in modules()} == {"nn", "callbacks"}
 
 
 @pytest.mark.parametrize("name", modules())

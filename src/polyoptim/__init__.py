@@ -22,9 +22,10 @@ _PLACES = {
     "ResultFileError": "polyoptim.errors",
     "ExportError": "polyoptim.errors",
     "MissingDependencyError": "polyoptim.errors",
+    "CheckpointError": "polyoptim.errors",
     "StatusError": "polyoptim.errors",
 }
-_MODULES = ("nn",)
+_MODULES = ("nn", "callbacks")
 
 __all__ = ["__version__", *_PLACES, *_MODULES]  # noqa: PLE0604 - the names are texts, listed once above
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import struct
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,16 +86,17 @@ def read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     return read(content, str(path))
 
 
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+def write_atomically(path: str | os.PathLike[str], content: bytes, prefix: str = ".polyoptim.") -> None:
     """Write `content` to `path` through a temporary file beside it: a reader sees the old file or the new one.
 
-    A link is followed. What is no regular file, such as ``/dev/stdout`` or a pipe, is written to as it is.
+    A link is followed. What is no regular file, such as ``/dev/stdout`` or a pipe, is written to as it is. The name of
+    the temporary file begins with `prefix`; a process that is killed leaves it behind.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_bytes(content)
         return
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".polyoptim.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -105,6 +107,81 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def pack(value: Any, where: str, depth: int = 3) -> Any:
+    """Return `value` in terms of a document; `unpack` gives it back bit for bit.
+
+    It may hold None, truth values, integers of any size, floats that are not finite, text, bytes, lists, tuples and
+    mappings with any keys in any order. What JSON does not know becomes a mapping with one key that begins with ``$``.
+
+    Parameters
+    ----------
+    value : what is to be packed.
+    where : its name in a message.
+    depth : the level on which it will stand in the document, since a reader refuses what is nested too deeply.
+
+    Raises
+    ------
+    ValueError
+        Names the place of what cannot be packed.
+
+    Examples
+    --------
+    >>> pack({"loss": float("inf"), "betas": (0.9, 0.99)}, "the state")
+    {'$map': ['loss', {'$float': '7ff0000000000000'}, 'betas', {'$tuple': [0.9, 0.99]}]}
+    """
+    plain = value is None or isinstance(value, (bool, str))
+    if plain or (isinstance(value, int) and value.bit_length() < 64):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if depth > DEEPEST_NESTING:
+        raise ValueError(f"{where}: it is nested too deeply")
+    if isinstance(value, int):
+        return {"$int": hex(value)}
+    if isinstance(value, float):
+        return {"$float": struct.pack(">d", value).hex()}
+    if isinstance(value, bytes):
+        return {"$bytes": value.hex()}
+    if isinstance(value, list):
+        return [pack(item, where, depth + 1) for item in value]
+    if isinstance(value, tuple):
+        return {"$tuple": pack([*value], where, depth + 1)}
+    if isinstance(value, Mapping):
+        return _pack_mapping(value, where, depth)
+    raise ValueError(f"{where}: it is a {type(value).__name__}")
+
+
+def _pack_mapping(value: Mapping[Any, Any], where: str, depth: int) -> dict[str, Any]:
+    if all(isinstance(key, str) and not key.startswith("$") for key in value) and list(value) == sorted(value):
+        return {key: pack(item, f"{key} of {where}", depth + 1) for key, item in value.items()}
+    if depth == DEEPEST_NESTING:
+        raise ValueError(f"{where}: it is nested too deeply")
+    pairs = ((key, f"a key of {where}", item, f"{key} of {where}") for key, item in value.items())
+    return {"$map": [pack(*half, depth + 2) for pair in pairs for half in (pair[:2], pair[2:])]}
+
+
+def unpack(value: Any) -> Any:
+    """Return what `pack` was given."""
+    if isinstance(value, list):
+        return [unpack(item) for item in value]
+    if not isinstance(value, dict) or not value:
+        return value
+    tag, content = next(iter(value.items()))
+    match tag:
+        case "$int":
+            return int(content, 16)
+        case "$float":
+            return struct.unpack(">d", bytes.fromhex(content))[0]
+        case "$bytes":
+            return bytes.fromhex(content)
+        case "$tuple":
+            return tuple(unpack(item) for item in content)
+        case "$map":
+            items = [unpack(item) for item in content]
+            return dict(zip(items[::2], items[1::2], strict=True))
+    return {key: unpack(item) for key, item in value.items()}
 
 
 def _share(temporary: str, path: Path) -> None:

@@ -6,6 +6,7 @@ PolyoptimError
 │   └── ExpressionError             a target text; points at the place with a caret
 ├── DataError (ValueError)          the samples: a bad cell, a missing column, a value that is not finite
 ├── ResultFileError (ValueError)    a saved result that is damaged, changed or not ours
+├── CheckpointError (RuntimeError)  a checkpoint that cannot be written or read, or is that of another run
 ├── ExportError (ValueError)        what a file of this kind cannot hold
 ├── MissingDependencyError (ImportError)
 └── StatusError (RuntimeError)      under strict=True: a run that did not converge; holds the result
@@ -62,6 +63,10 @@ class DataError(PolyoptimError, ValueError):
 
 class ResultFileError(PolyoptimError, ValueError):
     """A saved result is damaged, was changed, or is not one of ours."""
+
+
+class CheckpointError(PolyoptimError, RuntimeError):
+    """A checkpoint cannot be written or read, or it is that of another run."""
 
 
 class ExportError(PolyoptimError, ValueError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+Shuffle = Callable[[npt.NDArray[np.int64], npt.NDArray[np.uint64]], None]
 
 
 class Generator:
@@ -27,9 +29,8 @@ class Generator:
     """
 
     def __init__(self, seed: int) -> None:
-        self._words = np.random.MT19937()
-        legacy: Any = np.random.RandomState(seed & 0xFFFFFFFF).get_state(legacy=False)
-        self._words.state = legacy
+        self._words = np.random.MT19937(0)
+        np.random.RandomState(self._words).seed(seed & 0xFFFFFFFF)  # the seeding of the original, which torch has too
 
     def uniform(self, count: int, low: float, high: float) -> npt.NDArray[np.float64]:
         """Return what ``torch.empty(count, dtype=torch.float64).uniform_(low, high)`` draws."""
@@ -39,10 +40,17 @@ class Generator:
         width, start = Fraction(high - low), Fraction(low)
         return np.array([float(Fraction(int(bit), 2**53) * width + start) for bit in bits])
 
-    def permutation(self, count: int) -> npt.NDArray[np.int64]:
-        """Return what ``torch.randperm(count)`` draws: Fisher and Yates' shuffle, one word a swap."""
-        order = list(range(count))
-        for place, word in enumerate(self._words.random_raw(max(count - 1, 0)).tolist()):
-            other = place + word % (count - place)
-            order[place], order[other] = order[other], order[place]
-        return np.array(order, dtype=np.int64)
+    def permutation(self, count: int, swap: Shuffle | None = None) -> npt.NDArray[np.int64]:
+        """Return what ``torch.randperm(count)`` draws; `swap` may be a faster `shuffle`."""
+        order = np.arange(count)
+        (swap or shuffle)(order, self._words.random_raw(max(count - 1, 0)).astype(np.uint64))
+        return order
+
+
+def shuffle(order: npt.NDArray[np.int64], words: npt.NDArray[np.uint64]) -> None:
+    """Shuffle in place, as Fisher and Yates do, with one word a swap."""
+    places = order.tolist()
+    for place, word in enumerate(words.tolist()):
+        other = place + word % (len(places) - place)
+        places[place], places[other] = places[other], places[place]
+    order[:] = places

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from polyoptim.errors import ArgumentError
+from polyoptim.primitives import divide, exp, log1p, maximum, minimum, power, sign, where
 from polyoptim.registry import match, unknown
 
 
@@ -21,6 +22,45 @@ def logcosh(prediction: Any, y: Any) -> Any:
 def pnorm(prediction: Any, y: Any, p: float) -> Any:
     """Return abs(r)^p of each residual r."""
     return (prediction - y).abs().pow(p)
+
+
+# Value and slope of one residual r, in the text that is traced: where torch has the loss, with torch's slope at the
+# kinks.
+def squared_residual(r: float) -> tuple[float, float]:
+    """Return r² and its slope."""
+    return r * r, 2.0 * r
+
+
+def absolute_residual(r: float) -> tuple[float, float]:
+    """Return abs(r) and its slope, 0 at 0."""
+    return abs(r), sign(r)
+
+
+def huber_residual(r: float, delta: float) -> tuple[float, float]:
+    """Return the loss of Huber and its slope."""
+    size = abs(r)
+    value = where(size < delta, 0.5 * r * r, delta * (size - 0.5 * delta))
+    return value, maximum(minimum(r, delta), -delta)
+
+
+def smooth_l1_residual(r: float, beta: float) -> tuple[float, float]:
+    """Return the smooth absolute value and its slope."""
+    size, inside = abs(r), abs(r) < beta
+    ratio = divide(r, beta)
+    return where(inside, 0.5 * r * ratio, size - 0.5 * beta), where(inside, ratio, sign(r))
+
+
+def logcosh_residual(r: float) -> tuple[float, float]:
+    """Return log cosh r and its slope, tanh r, without overflow."""
+    size = abs(r)
+    small = exp(-2.0 * size)
+    return size + log1p(small) - math.log(2), sign(r) * (1.0 - small) / (1.0 + small)
+
+
+def pnorm_residual(r: float, p: float) -> tuple[float, float]:
+    """Return abs(r)^p and its slope, 0 at 0."""
+    size = abs(r)
+    return power(size, p), p * power(size, p - 1.0) * sign(r)
 
 
 @dataclass(frozen=True)
@@ -40,6 +80,7 @@ class Loss:
     ----------
     name : the word for `loss`.
     meaning : the formula, as a person reads it.
+    residual : returns value and slope of one residual, given the options by name.
     torch_class : class of torch.nn that computes it, or None where torch has none.
     function : computes it from (prediction, y) where torch has none.
     options : by torch's names where torch has the loss.
@@ -47,6 +88,7 @@ class Loss:
 
     name: str
     meaning: str
+    residual: Callable[..., tuple[float, float]]
     torch_class: str | None = None
     function: Callable[..., Any] | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
@@ -75,11 +117,12 @@ class Loss:
 LOSSES: dict[str, Loss] = {
     loss.name: loss
     for loss in (
-        Loss("squared", "r²", "MSELoss"),
-        Loss("absolute", "|r|", "L1Loss"),
+        Loss("squared", "r²", squared_residual, "MSELoss"),
+        Loss("absolute", "|r|", absolute_residual, "L1Loss"),
         Loss(
             "huber",
             "r²/2 where |r| ≤ delta, else delta (|r| − delta/2)",
+            huber_residual,
             "HuberLoss",
             None,
             {"delta": Option(1.0, "a finite number > 0", lambda value: 0 < value < float("inf"))},
@@ -87,14 +130,16 @@ LOSSES: dict[str, Loss] = {
         Loss(
             "smooth_l1",
             "r²/(2 beta) where |r| < beta, else |r| − beta/2",
+            smooth_l1_residual,
             "SmoothL1Loss",
             None,
             {"beta": Option(1.0, "a finite number >= 0", lambda value: 0 <= value < float("inf"))},
         ),
-        Loss("logcosh", "log cosh r", None, logcosh),
+        Loss("logcosh", "log cosh r", logcosh_residual, None, logcosh),
         Loss(
             "pnorm",
             "|r|^p",
+            pnorm_residual,
             None,
             pnorm,
             {"p": Option(2.0, "a finite number >= 1", lambda value: 1 <= value < float("inf"))},

@@ -131,8 +131,7 @@ def test_run_does_not_import_torch(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"loss": "huber"}, "huber"),
-        ({"batch_size": 3}, "minibatches"),
+        ({"loss": torch.nn.HuberLoss(reduction="sum")}, "loss of your own"),
         ({"dtype": "float32"}, "float32"),
         ({"device": "cuda"}, "cuda"),
         ({"optimizer": torch.optim.SGD}, "of your own"),

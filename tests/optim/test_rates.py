@@ -522,3 +522,9 @@ def test_rates_need_neither_torch_nor_numpy() -> None:
     )
     source = str(Path(polyoptim.__file__).resolve().parents[1])
     subprocess.run([sys.executable, "-c", program], check=True, env={"PYTHONPATH": source}, timeout=60)
+
+
+def test_schedule_in_schedules_counts_from_zero_again_as_torch() -> None:
+    inner = [("ConstantLR", {}), ("CosineAnnealingWarmRestarts", {"T_0": 2})]
+    tree = {"schedulers": [("SequentialLR", {"schedulers": inner, "milestones": [0]})], "milestones": []}
+    assert agree("SequentialLR", tree)

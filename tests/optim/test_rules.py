@@ -14,8 +14,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from polyoptim import primitives
 from polyoptim.errors import ArgumentError, UnknownNameError
-from polyoptim.optim import rule as primitives
 from polyoptim.optim.rule import IMPLEMENTATION_ONLY, Rule, vector_step
 from polyoptim.optim.rules import RULES
 

@@ -17,6 +17,8 @@ PER_SECOND = 10
 class Progress:
     """A callback of train() that shows how far the run is, with the current loss and gap."""
 
+    seldom = True  # an engine may make many updates in one go
+
     def __init__(self, shown: bool) -> None:
         self.shown = shown
         self.bar: Bar | None = None

@@ -30,6 +30,9 @@ NAMES = Registry(
     },
 )
 
+# Loaded late: --help needs no engine.
+SINGLE_RUN = Registry("setting", {"single_run": "polyoptim.engines.loops:single_run"})
+
 
 def completion(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
     """Return a function that completes names of that kind."""
@@ -201,6 +204,7 @@ def train(
     given = {**arguments, "powers": powers(arguments["powers"])}
     if domain is not None:
         given["domain"] = domain
+    SINGLE_RUN["single_run"].set(True)
     progress = Progress(shown=not (quiet or as_json) and sys.stderr.isatty())
     with progress:
         result = polyoptim.train(

@@ -1,31 +1,40 @@
-"""Engine "fused": the squared loss as a quadratic in its coefficients, stepped by our own rules, without torch."""
+"""Engine "fused": our own rules in float64, without torch; the squared loss as a quadratic in its coefficients."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from polyoptim.engines.plan import Plan, described_schedule, with_functions
+from polyoptim.engines.batches import Batches, Everything
+from polyoptim.engines.loops import (
+    CHUNK,
+    SAMPLES_A_CHUNK,
+    compilable,
+    compiled_sums,
+    on_data,
+    on_quadratic,
+    shuffle,
+    worth_compiling,
+)
+from polyoptim.engines.method import Method
+from polyoptim.engines.objective import DataObjective, Objective, QuadraticObjective, norm
+from polyoptim.engines.plan import Plan
+from polyoptim.engines.steps import LoopSteps, RuleSteps
+from polyoptim.engines.traces import kind_of
 from polyoptim.engines.watch import End, Watch
 from polyoptim.errors import ArgumentError
 from polyoptim.generator import Generator
 from polyoptim.losses import Loss
-from polyoptim.optim.rates.composition import COMPOSED, FORMS
-from polyoptim.optim.rates.plateau import make_plateau
-from polyoptim.optim.rates.sequence import Schedule
-from polyoptim.optim.rule import Floats, Rule, Tensors, vector_step
-from polyoptim.optim.rules import RULES
 from polyoptim.problem import Problem
-from polyoptim.registry import match
 from polyoptim.solution import Row, Solution
-from polyoptim.targets.expression import parse
 
 SAMPLER, DTYPE = "numpy", "float64"
-PLATEAU = "ReduceLROnPlateau"
+# An update on data takes as long as one on a quadratic and so many samples, in plain Python.
+SAMPLES_AN_UPDATE = 500
 
 
 def check(plan: Plan, bias: bool, loss: Loss | Any) -> None:
@@ -34,15 +43,12 @@ def check(plan: Plan, bias: bool, loss: Loss | Any) -> None:
     wrong = [reason for holds, reason in _limits(plan, loss) if holds]
     if wrong:
         raise ArgumentError(f"engine 'fused' does not take {', nor '.join(wrong)}. Use engine='torch'.")
-    rule = RULES[plan.optimizer]
-    _Method(rule, plan)
+    Method(plan)
 
 
 def _limits(plan: Plan, loss: Loss | Any) -> list[tuple[bool, str]]:
-    named = isinstance(loss, Loss)
     return [
-        (not named or loss.name != "squared", f"the loss {loss.name if named else 'of your own'!r}, only 'squared'"),
-        (plan.batch_size is not None, "minibatches"),
+        (not isinstance(loss, Loss), "a loss of your own"),
         (plan.dtype != DTYPE, f"dtype {plan.dtype!r}, only {DTYPE!r}"),
         (plan.device != "cpu", f"device {plan.device!r}, only 'cpu'"),
         (not isinstance(plan.optimizer, str), "an optimizer of your own"),
@@ -53,166 +59,131 @@ def _limits(plan: Plan, loss: Loss | Any) -> list[tuple[bool, str]]:
 def run(problem: Problem, plan: Plan) -> Solution:
     """Take the steps of `plan` on `problem`, in float64.
 
-    The loss is ``factor (rss + ‖R c − q‖²)``: its second term is the excess, so that excess and gap stay accurate to
-    the last digits. The start is that of ``torch.nn.Linear(columns, 1, dtype=torch.float64)`` after
-    ``torch.manual_seed(seed)``, float for float.
+    The squared loss is ``factor (rss + ‖R c − q‖²)``: its second term is the excess, so that excess and gap stay
+    accurate to the last digits. Other losses, and minibatches, are summed over the samples. The start is that of
+    ``torch.nn.Linear(columns, 1, dtype=torch.float64)`` after ``torch.manual_seed(seed)``, float for float, and so are
+    the permutations of minibatches.
+
+    Updates at which nothing is to be recorded or judged are made in one go, by a compiled loop or, where that does not
+    pay, by the same loop in plain Python; the others one at a time.
     """
     return _Run(problem, plan).solution()
 
 
-class _Method:
-    """The rule and the schedule of a run: the numbers that the rule gets at each update."""
-
-    def __init__(self, rule: Rule, plan: Plan) -> None:
-        given = dict(plan.optimizer_options) | ({} if plan.lr is None else {"lr": plan.lr})
-        options = rule.check(given)
-        self.rule = rule
-        self.schedule: Schedule | None = None
-        self.plateau: Any = None
-        if plan.schedule is not None:
-            schedule_options = with_functions(plan.schedule_options, _function_of_step)
-            if plan.schedule.casefold() == PLATEAU.casefold():
-                self.plateau = make_plateau(schedule_options, options["lr"])
-            else:
-                self.schedule = Schedule(plan.schedule, schedule_options, options["lr"], options)
-        cycles = self.schedule is not None and self.schedule.cycles
-        if self.schedule is not None and cycles:  # the schedule has moved the momentum already
-            options = _with_momentum(options, self.schedule.momentum)
-        self.hyper, self.flags = rule.read(options)
-        if cycles and "cycled" in self.flags:
-            self.flags["cycled"] = True
-        names = list(rule.hyper)
-        self._lr = names.index("lr")
-        self._momentum = next((names.index(name) for name in ("beta1", "momentum") if name in names), None)
-        self._cycles = cycles
-
-    @property
-    def lr(self) -> float:
-        """The learning rate of the next update."""
-        source = self.schedule or self.plateau
-        return float(source.lr) if source else self.hyper[self._lr]
-
-    def numbers(self) -> Floats:
-        """Return the rule's numbers for the next update."""
-        if self.schedule is None and self.plateau is None:
-            return self.hyper
-        numbers = list(self.hyper)
-        numbers[self._lr] = self.lr
-        if self.schedule is not None and self._cycles and self._momentum is not None:
-            numbers[self._momentum] = float(self.schedule.momentum or 0.0)
-        return tuple(numbers)
-
-    def advance(self, loss: float) -> None:
-        """Step the schedule after an update that saw `loss`."""
-        if self.plateau is not None:
-            self.plateau.step(loss)
-        elif self.schedule is not None:
-            self.schedule.step()
+def start(generator: Generator, powers: tuple[int, ...]) -> list[float]:
+    """Return the coefficients that ``torch.nn.Linear`` draws, in the order of the powers: the constant is its bias."""
+    above = sum(power > 0 for power in powers)
+    # torch's kaiming_uniform_ with a = sqrt(5), in its order of operations.
+    bound = math.sqrt(3) * (math.sqrt(2 / (1 + 5)) / math.sqrt(above)) if above else 0.0
+    weight = generator.uniform(above, -bound, bound).tolist()
+    if 0 not in powers:
+        return weight  # type: ignore[no-any-return]
+    bound = 1 / math.sqrt(above) if above else 0.0
+    return [*generator.uniform(1, -bound, bound).tolist(), *weight]
 
 
 class _Run:
-    """One run: the quadratic as plain lists, the coefficients, and the rule."""
+    """One run: the objective, and who makes the updates."""
 
     def __init__(self, problem: Problem, plan: Plan) -> None:
         self.problem, self.plan = problem, plan
-        quadratic = plan.quadratic
-        if quadratic is None:
-            raise ArgumentError("the columns of this basis overflow on the samples. Use basis='chebyshev'.")
-        self.rows: list[list[float]] = quadratic.r.tolist()
-        self.wanted: list[float] = quadratic.q.tolist()
-        self.columns: list[list[float]] = quadratic.r.T.tolist()
-        self.optimum, self.factor = quadratic.optimum, quadratic.factor
-        self.bias = 0 in problem.powers
-        self.above = sum(k > 0 for k in problem.powers)
-        self.tensors = self._start()
-        self.method = _Method(RULES[plan.optimizer], plan)
-        self.watch = Watch(plan, self._measure, exact=True)
+        generator = Generator(plan.seed)
+        coef = start(generator, problem.powers)
+        self.method = Method(plan)
+        self.watch = Watch(plan, self._measure, exact=plan.batch_size is None)
+        data = self._data() if plan.batch_size is not None or not problem.is_squared else None
+        self.objective: Objective = self._quadratic() if problem.is_squared or data is None else data
+        self.batches: Batches | None = None
+        if plan.batch_size is not None and data is not None:
+            self.batches = Batches(data, plan.batch_size, generator, shuffle() if self.compiled else None)
+        self.chunk = CHUNK if data is None else max(SAMPLES_A_CHUNK // (len(data) * len(coef)), 1)
+        self.steps = self._steps(coef, data)
 
-    def _start(self) -> Tensors:
-        generator, above = Generator(self.plan.seed), self.above
-        # torch's kaiming_uniform_ with a = sqrt(5), in its order of operations.
-        bound = math.sqrt(3) * (math.sqrt(2 / (1 + 5)) / math.sqrt(above)) if above else 0.0
-        weight = generator.uniform(above, -bound, bound).tolist()
-        if not self.bias:
-            return [weight]
-        bound = 1 / math.sqrt(above) if above else 0.0
-        return [weight, generator.uniform(1, -bound, bound).tolist()]
+    @cached_property
+    def compiled(self) -> bool:
+        """Whether this run is worth compiling."""
+        problem, plan = self.problem, self.plan
+        seen = 0 if problem.is_squared else len(problem.samples)
+        seen = min(plan.batch_size or seen, len(problem.samples))
+        return worth_compiling(plan.steps * (len(problem.powers) / 4 + seen / SAMPLES_AN_UPDATE))
+
+    def _data(self) -> DataObjective:
+        data = DataObjective(self.problem, self.problem.loss, self.problem.loss_options)
+        if self.compiled and compilable(data):
+            data.sums = compiled_sums(data)
+        return data
+
+    def _quadratic(self) -> QuadraticObjective:
+        if self.plan.quadratic is None:
+            raise ArgumentError("the columns of this basis overflow on the samples. Use basis='chebyshev'.")
+        return QuadraticObjective(self.plan.quadratic)
+
+    def _steps(self, coef: list[float], data: DataObjective | None) -> RuleSteps | LoopSteps:
+        """Return who makes the updates: a loop where there is one."""
+        method, bias, compiled = self.method, 0 in self.problem.powers, self.compiled
+        kind = kind_of(method.rule, method.flags, len(coef), bias, method.momentum)
+        if data is None:
+            assert isinstance(self.objective, QuadraticObjective)  # noqa: S101
+            advance = on_quadratic(kind, self.objective, compiled)
+        else:
+            found = on_data(kind, data) if compiled else None
+            advance = found and partial(found, self.batches or Everything(data))
+        if advance is None:
+            return RuleSteps(method, coef, bias, (self.batches or self.objective).evaluate)
+        return LoopSteps(method, coef, bias, advance, compiled)
 
     def solution(self) -> Solution:
-        found = self.watch.follow(self._loop)
-        rule = self.method.rule
-        return dataclasses.replace(
-            found,
-            method={
-                "optimizer": rule.name if rule.in_torch else {"object": rule.name},
-                "closure": rule.reevaluates,
-                **described_schedule(self.plan.schedule, self.plan.schedule_options, _spelled),
-                "schedule_loss": self.method.plateau is not None,
-            },
-        )
+        return dataclasses.replace(self.watch.follow(self._loop), method=self.method.described(self.plan))
 
     def _loop(self) -> End | None:
-        watch, method = self.watch, self.method
-        begin, step = vector_step(method.rule, method.flags)
-        state = begin(self.tensors, method.hyper)
+        watch = self.watch
         while watch.made < self.plan.steps:
-            row = self._measure() if watch.wants_row else None
-            if row is not None and (end := watch.before(row)):
+            if isinstance(self.steps, LoopSteps) and not self.method.looks_at_loss and (end := self._many(self.steps)):
                 return end
-            numbers = method.numbers()
-            loss, self.tensors, state = step(float(watch.made + 1), self.tensors, state, numbers, self._evaluate)
-            if end := watch.after(loss, row):
+            if watch.made < self.plan.steps and (end := self._one()):
                 return end
-            method.advance(loss)
         return None
 
-    def _coef(self, tensors: Tensors) -> list[float]:
-        """Return the coefficients in the order of the powers: the constant comes first."""
-        return tensors[1] + tensors[0] if self.bias else tensors[0]
+    def _many(self, steps: LoopSteps) -> End | None:
+        """Make the updates ahead of the next one that is recorded or judged."""
+        watch = self.watch
+        while ahead := watch.quiet:
+            count = min(ahead, self.chunk if self.batches is None else self.batches.left)
+            made, calm = steps.many(watch.made, count, watch.limit, watch.tolerances, watch.calm)
+            self._skip(made)
+            if end := watch.passed(made, calm):
+                return end
+            if made < count:
+                return None
+        return None
 
-    def _evaluate(self, tensors: Tensors) -> tuple[float, Tensors]:
-        """Return the loss and its gradient."""
-        excess, gradient = self._excess(self._coef(tensors))
-        shaped = [gradient[1:], gradient[:1]] if self.bias else [gradient]
-        return self.optimum + excess, shaped
+    def _one(self) -> End | None:
+        """Make one update, recorded and judged where its turn has come."""
+        watch, method = self.watch, self.method
+        row = self._measure() if watch.wants_row else None
+        if row is not None and (end := watch.before(row)):
+            return end
+        if self.batches is not None:
+            self.batches.renew()
+        loss = self.steps.one(watch.made, method.numbers())
+        if end := watch.after(loss, row):
+            return end
+        method.advance(loss)
+        if self.batches is not None:
+            self.batches.skip(1)
+        return None
 
-    def _excess(self, coef: list[float]) -> tuple[float, list[float]]:
-        residual = [_dot(row, coef) - wanted for row, wanted in zip(self.rows, self.wanted, strict=True)]
-        excess = self.factor * _dot(residual, residual)
-        return excess, [2 * self.factor * _dot(column, residual) for column in self.columns]
+    def _skip(self, made: int) -> None:
+        self.method.skip(made)
+        if self.batches is not None:
+            self.batches.skip(made)
 
     def _measure(self) -> Row:
-        coef = self._coef(self.tensors)
-        excess, gradient = self._excess(coef)
-        row = self.watch.row(
-            self.optimum + excess,
-            self.method.lr,
-            math.sqrt(_dot(gradient, gradient)),
-            self.problem.dense(np.array(coef)).tolist(),
-        )
-        if math.isfinite(excess):  # the difference of two sums would have lost these digits
+        """Return the row of the present coefficients on all samples."""
+        coef = self.steps.coef
+        loss, gradient, excess = self.objective.measure(coef)
+        row = self.watch.row(loss, self.method.lr, norm(gradient), self.problem.dense(np.array(coef)).tolist())
+        if excess is not None and math.isfinite(excess):  # the difference of two sums would have lost these digits
             row["excess"] = excess
-            row["gap"] = None if row["gap"] is None else excess / self.optimum
+            row["gap"] = None if row["gap"] is None else excess / (self.plan.optimum.value or math.nan)
         return row
-
-
-def _spelled(name: str) -> str:
-    return match("schedule", name, [*FORMS, *COMPOSED, PLATEAU])
-
-
-def _dot(a: list[float], b: list[float]) -> float:
-    total = 0.0
-    for left, right in zip(a, b, strict=True):
-        total += left * right
-    return total
-
-
-def _with_momentum(options: Mapping[str, Any], momentum: float | None) -> dict[str, Any]:
-    if "betas" in options:
-        return {**options, "betas": (momentum, options["betas"][1])}
-    return {**options, "momentum": momentum}
-
-
-def _function_of_step(text: str) -> Callable[[int], float]:
-    expression = parse(text)
-    return lambda step: float(expression.evaluate("numpy", np.array(float(step))))

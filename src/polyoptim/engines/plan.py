@@ -34,7 +34,8 @@ class Plan:
     optimum : the least loss, for excess and gap.
     quadratic : the squared loss without the samples; None for other losses, or where it overflows.
     callbacks : called with each recorded row; one that returns True, or raises StopIteration, stops the run. One
-        with methods ``on_begin(steps)`` or ``on_step(step, loss)`` gets the start and every update too.
+        with methods ``on_begin(steps)`` or ``on_step(step, loss)`` gets the start and every update too; where
+        it has ``seldom = True``, an engine may tell it of some updates only.
     """
 
     optimizer: Any

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -48,7 +49,9 @@ class Watch:
         self.rows: list[Row] = []
         self.start: Row | None = None
         self._calm, self._last = 0, math.nan
-        self._on_step = [callback.on_step for callback in self.plan.callbacks if hasattr(callback, "on_step")]
+        watching = [callback for callback in self.plan.callbacks if hasattr(callback, "on_step")]
+        self._on_step = [callback.on_step for callback in watching]
+        self.every_update = any(not getattr(callback, "seldom", False) for callback in watching)
 
     def follow(self, loop: Callable[[], End | None]) -> Solution:
         """Run `loop`, which takes the steps, and return what was recorded; Ctrl-C ends it and keeps what there is."""
@@ -117,6 +120,45 @@ class Watch:
             end = self._by_loss(loss if row is None else row["loss"])
             if end:
                 return end
+        return self._tell(loss)
+
+    @property
+    def quiet(self) -> int:
+        """How many updates lie ahead of the next one that is recorded; an engine may make them in one go.
+
+        It has to stop before an update whose loss is above `limit` or not a number, and before one at which a
+        tolerance may be reached.
+        """
+        recorded = self.plan.every - 1 - self.made % self.plan.every
+        return 0 if self.every_update else min(recorded, self.plan.steps - self.made)
+
+    @property
+    def limit(self) -> float:
+        """The largest loss that does not count as diverged."""
+        start = math.nan if self.start is None else self.start["loss"]
+        largest = sys.float_info.max
+        return largest if start <= 0 else min(DIVERGED_RATIO * start, largest) if math.isfinite(start) else math.nan
+
+    @property
+    def tolerances(self) -> tuple[float, float]:
+        """tol_loss, and the square of tol_gradient and a bit; -1 where an update is not judged by it."""
+        loss, gradient = self.plan.tol_loss, self.plan.tol_gradient
+        if not self.exact:
+            return -1.0, -1.0
+        return -1.0 if loss is None else loss, -1.0 if gradient is None else gradient * gradient * (1 + 1e-9)
+
+    @property
+    def calm(self) -> tuple[float, float]:
+        """How often running the loss hardly changed, and what it was."""
+        return float(self._calm), self._last
+
+    def passed(self, made: int, calm: Sequence[float]) -> End | None:
+        """Count updates that were made in one go; `calm` is as they left it, its last number the loss they saw."""
+        self.made += made
+        self._calm, self._last = int(calm[0]), calm[1]
+        return self._tell(self._last) if made else None
+
+    def _tell(self, loss: float) -> End | None:
         try:
             for watch in self._on_step:
                 watch(self.made, loss)

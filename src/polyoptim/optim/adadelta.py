@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, constant, divide, sqrt, zeros
+from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, constant, zeros
+from polyoptim.primitives import divide, sqrt
 
 
 def adadelta(*, with_weight_decay: bool, maximize: bool) -> Functions:

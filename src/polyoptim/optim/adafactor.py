@@ -22,21 +22,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from polyoptim.optim.rule import (
-    Evaluate,
-    Floats,
-    Rule,
-    Tensors,
-    Vector,
-    below_zero,
-    divide,
-    lerp,
-    maximum,
-    minimum,
-    power,
-    sqrt,
-    where,
-)
+from polyoptim.optim.rule import Evaluate, Floats, Rule, Tensors, Vector, below_zero
+from polyoptim.primitives import divide, lerp, maximum, minimum, power, sqrt, where
 
 
 def norm(values: list[float]) -> float:

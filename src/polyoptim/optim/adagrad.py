@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, divide, sqrt
+from polyoptim.optim.rule import Floats, Functions, Rule, below_zero
+from polyoptim.primitives import divide, sqrt
 
 
 def adagrad(*, with_weight_decay: bool, maximize: bool) -> Functions:

@@ -22,19 +22,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from polyoptim.optim.rule import (
-    Floats,
-    Functions,
-    Rule,
-    below_zero,
-    betas_outside,
-    divide,
-    lerp,
-    maximum,
-    power,
-    sqrt,
-    zeros,
-)
+from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, betas_outside, zeros
+from polyoptim.primitives import divide, lerp, maximum, power, sqrt
 
 
 def adam(

@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, divide, maximum, power, to_float32, where, zeros
+from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, zeros
+from polyoptim.primitives import divide, maximum, power, to_float32, where
 
 
 def asgd(*, with_weight_decay: bool, maximize: bool) -> Functions:

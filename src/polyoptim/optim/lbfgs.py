@@ -21,7 +21,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from polyoptim.optim.line_search import Point, strong_wolfe
-from polyoptim.optim.rule import Evaluate, Floats, Rule, Tensors, Vector, below_zero, divide
+from polyoptim.optim.rule import Evaluate, Floats, Rule, Tensors, Vector, below_zero
+from polyoptim.primitives import divide
 
 STATE: dict[str, Any] = {
     "func_evals": 0,

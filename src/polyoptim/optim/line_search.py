@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from polyoptim.optim.rule import divide, sqrt
+from polyoptim.primitives import divide, sqrt
 
 DECREASE = 1e-4  # c₁
 SLOPE = 0.9  # c₂

@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, betas_outside, constant, sign, zeros
+from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, betas_outside, constant, zeros
+from polyoptim.primitives import sign
 
 
 def lion(*, with_weight_decay: bool) -> Functions:

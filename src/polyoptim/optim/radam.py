@@ -20,19 +20,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from polyoptim.optim.rule import (
-    Floats,
-    Functions,
-    Rule,
-    below_zero,
-    betas_outside,
-    divide,
-    lerp,
-    power,
-    sqrt,
-    where,
-    zeros,
-)
+from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, betas_outside, zeros
+from polyoptim.primitives import divide, lerp, power, sqrt, where
 
 
 def radam(*, with_weight_decay: bool, decoupled_weight_decay: bool, maximize: bool, cycled: bool) -> Functions:

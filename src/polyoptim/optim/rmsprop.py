@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, constant, divide, lerp, sqrt, zeros
+from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, constant, zeros
+from polyoptim.primitives import divide, lerp, sqrt
 
 
 def rmsprop(*, with_weight_decay: bool, with_momentum: bool, centered: bool, maximize: bool) -> Functions:

@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, constant, maximum, minimum, sign, where
+from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, constant
+from polyoptim.primitives import maximum, minimum, sign, where
 
 
 def rprop(*, maximize: bool) -> Functions:

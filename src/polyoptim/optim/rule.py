@@ -10,10 +10,9 @@ A rule moves one coefficient at a time. Its factory takes the flags and returns 
     the step of one coefficient.
 
 `hyper`, `state` and `scalars` are tuples of floats of fixed length, in the order in which the `Rule` names them. The
-text of the three is restricted so that other engines can take it as it is, for one run, for many runs side by side,
-or to print it: arithmetic, ``abs``, the primitives below, tuples, and ``if`` on flags, which are constants of the
-closure. Never ``if`` on a value: `where` chooses. An engine brings its own primitives; those here are Python's, with
-the results of IEEE 754 where Python would raise.
+text of the three is restricted so that it can be traced, and compiled for one run or for many side by side, or
+printed: arithmetic, ``abs``, `primitives`, tuples, and ``if`` on flags, which are constants of the closure. Never
+``if`` on a value: `where` chooses.
 
 Nothing is computed in advance from what a schedule changes (the learning rate, the momentum, the first beta): an engine
 may replace these entries of `hyper` between steps. A rule whose text holds the power of such an entry has the flag
@@ -27,7 +26,6 @@ Rules that couple coefficients work on all tensors at once (`Vector`); `vector_s
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
@@ -50,71 +48,6 @@ VectorStep = Callable[[float, Tensors, Any, Floats, Evaluate], tuple[float, Tens
 Vector = tuple[Begin, VectorStep]
 
 IMPLEMENTATION_ONLY = frozenset({"foreach", "fused", "capturable", "differentiable"})
-
-
-# The primitives.
-def where(condition: bool, then: float, otherwise: float) -> float:
-    """Return one of two values; both have been computed."""
-    return then if condition else otherwise
-
-
-def maximum(a: float, b: float) -> float:
-    """Return the larger; not a number where either is not."""
-    return a if a > b or a != a else b
-
-
-def minimum(a: float, b: float) -> float:
-    """Return the smaller; not a number where either is not."""
-    return a if a < b or a != a else b
-
-
-def sign(x: float) -> float:
-    """Return -1, 0 or 1; 0 for what is not a number, as torch."""
-    return 1.0 if x > 0.0 else -1.0 if x < 0.0 else 0.0
-
-
-def sqrt(x: float) -> float:
-    """Return the square root; not a number below zero."""
-    return math.sqrt(x) if x >= 0.0 else math.nan
-
-
-def divide(a: float, b: float) -> float:
-    """Return a / b; infinite or not a number where b is zero.
-
-    >>> divide(-1.0, 0.0), divide(0.0, 0.0)
-    (-inf, nan)
-    """
-    if b != 0.0:
-        return a / b
-    return math.nan if a == 0.0 or a != a else math.copysign(math.inf, a) * math.copysign(1.0, b)
-
-
-def power(base: float, exponent: float) -> float:
-    """Return base to the exponent, for a base that is not negative; infinite where it overflows."""
-    try:
-        return math.pow(base, exponent)
-    except OverflowError:
-        return math.inf
-    except ValueError:
-        return math.inf if base == 0.0 else math.nan
-
-
-def to_float32(x: float) -> float:
-    """Return the nearest number of float32.
-
-    >>> to_float32(0.1)
-    0.10000000149011612
-    """
-    try:
-        return float(struct.unpack("f", struct.pack("f", x))[0])
-    except OverflowError:
-        return math.copysign(math.inf, x)
-
-
-def lerp(start: float, end: float, weight: float) -> float:
-    """Return start + weight (end - start), computed from the nearer end, as torch does."""
-    step = end - start
-    return where(abs(weight) < 0.5, start + weight * step, end - step * (1.0 - weight))
 
 
 # Parts that many rules share.

@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, where, zeros
+from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, zeros
+from polyoptim.primitives import where
 
 
 def sgd(*, with_momentum: bool, with_weight_decay: bool, nesterov: bool, maximize: bool) -> Functions:

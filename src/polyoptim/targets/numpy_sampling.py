@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -32,17 +31,38 @@ def linspace(a: float, b: float, samples: int) -> Array:
     if samples == 1:
         return np.array([a])
     step = (b - a) / (samples - 1)
-    # Two halves of the step, of 26 bits each, whose products with a count below 2**27 are exact.
-    high = np.float64(step * 134217729.0) - (np.float64(step * 134217729.0) - step)
-    if not np.isfinite(high):
-        high = np.float64(step)
-    low = step - high
     half = samples // 2
-    counts = np.arange(half).tolist()
-    first = [math.fsum((a, high * count, low * count)) for count in counts]
-    counts = np.arange(samples - half)[::-1].tolist()
-    second = [math.fsum((b, -high * count, -low * count)) for count in counts]
-    return np.array(first + second)
+    first = fused_sum(a, step, np.arange(half, dtype=np.float64))
+    second = fused_sum(b, -step, np.arange(samples - half, dtype=np.float64)[::-1])
+    return np.concatenate([first, second])
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def fused_sum(start: float, step: float, counts: Array) -> Array:
+    """Return start + step · count with one rounding, for counts below 2**26.
+
+    The product is split exactly (Dekker 1971, doi:10.1007/BF01397083), and the three parts are added by rounding the
+    small ones to odd first (Boldo and Melquiond 2008, doi:10.1109/TC.2007.70819).
+    """
+    split = step * 134217729.0
+    high = split - (split - step)
+    if not np.isfinite(high):
+        return start + step * counts
+    product = step * counts
+    rest = (high * counts - product) + (step - high) * counts
+    total, error = _two_sum(np.full_like(product, start), product)
+    small, lost = _two_sum(error, rest)
+    even = (small.view(np.int64) & 1) == 0
+    toward = np.where(lost > 0, np.inf, -np.inf)
+    odd = np.where((lost != 0) & even, np.nextafter(small, toward), small)
+    return total + odd
+
+
+def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return the rounded sum and what rounding took from it (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
 
 
 def call(target: Callable[[Any], Any], x: npt.NDArray[Any], what: str) -> Array:

@@ -55,12 +55,15 @@ class _Single:
             group.lr = self._form.made
 
     def begin(self) -> None:
-        self._t += 1
+        self._forward()
         self._set(lambda: self._group.lr if self._form.waits else self._chained())
 
     def step(self) -> None:
-        self._t += 1
+        self._forward()
         self._set(self._chained)
+
+    def _forward(self) -> None:
+        self._t = 0 if self._form.from_zero and self._t < 0 else self._t + 1
 
     def restart(self) -> None:
         self._t = 0

@@ -8,6 +8,7 @@ From I. Loshchilov, F. Hutter, SGDR: Stochastic Gradient Descent with Warm Resta
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from polyoptim.errors import ArgumentError
 from polyoptim.optim.rates.form import Form, Group, direct
@@ -53,4 +54,4 @@ def cosine_annealing_warm_restarts(group: Group, T_0: int, T_mult: int = 1, eta_
             within, length = within - length, length * T_mult
         return eta_min + (base - eta_min) * (1 + math.cos(math.pi * within / length)) / 2
 
-    return direct(closed)
+    return replace(direct(closed), from_zero=True)

@@ -66,6 +66,8 @@ class Form:
     waits : whether the lr stays as it is while the schedule is made, which is step 0.
     momentum : the momentum at step t, where the schedule moves it.
     made : the lr left by making the schedule, where it is another than step 0 gives.
+    from_zero : whether its count goes on at 0 where it was undone more than once, as schedules within schedules are
+        while they are made; the others then go on below zero.
     """
 
     closed: StepFunction | None
@@ -73,6 +75,7 @@ class Form:
     waits: bool = False
     momentum: StepFunction | None = None
     made: float | None = None
+    from_zero: bool = False
 
 
 def direct(closed: StepFunction, momentum: StepFunction | None = None, made: float | None = None) -> Form:
