@@ -74,14 +74,14 @@ def run_text(kind: Kind, compiled: bool) -> str | None:
     if kind.unrolled:
         formula = traced_slope(m)
         evaluate = [
-            *_lines(formula.operations, compiled),
+            *lines_of(formula.operations, compiled),
             *(f"g{k} = {name}" for k, name in enumerate(formula.slope)),
             f"squares = {_sum(f'g{k} * g{k}' for k in range(m))}",
             f"loss = optimum + factor * {formula.value}",
         ]
-        setup = _numbers_of_quadratic(m)
+        setup = numbers_of_quadratic(m)
     else:
-        evaluate = [*_looped_slope(m), "loss = optimum + factor * value"]
+        evaluate = [*looped_slope(m), "loss = optimum + factor * value"]
         setup = (
             [f"residual, gradient = work[:{m}], work[{m}:]"]
             if compiled
@@ -138,7 +138,7 @@ def shuffle_text() -> str:
         "    other = place + np.int64(words[place] % np.uint64(count - place))",
         "    order[place], order[other] = order[other], order[place]",
     ]
-    return HEADERS[True] + _function("shuffle", "void", {"order": "int64[::1]", "words": "uint64[::1]"}, body)
+    return HEADERS[True] + function_text("shuffle", "void", {"order": "int64[::1]", "words": "uint64[::1]"}, body)
 
 
 def sums_functions(loss: str, basis: str, powers: tuple[int, ...], weighted: bool) -> str:
@@ -154,7 +154,7 @@ def sums_functions(loss: str, basis: str, powers: tuple[int, ...], weighted: boo
         "x = us[i]",
         *basis_lines,
         f"r = {prediction} - ys[i]",
-        *_lines(formula.operations, True),
+        *lines_of(formula.operations, True),
         *(["w = ws[i]", "total += w"] if weighted else []),
         f"pull = {times}{formula.slope[0]}",
         f"value += {times}{formula.value}",
@@ -192,9 +192,9 @@ def sums_functions(loss: str, basis: str, powers: tuple[int, ...], weighted: boo
     ]
     return "\n\n".join(
         [
-            _function("block", "void", parameters, block, fast=True),
-            _function("blocks", "void", many, blocks),
-            _function("sums", "void", parameters, sums),
+            function_text("block", "void", parameters, block, fast=True),
+            function_text("blocks", "void", many, blocks),
+            function_text("sums", "void", parameters, sums),
         ]
     )
 
@@ -213,7 +213,7 @@ def _basis_lines(basis: str, powers: tuple[int, ...]) -> list[str]:
     return lines
 
 
-def _numbers_of_quadratic(m: int) -> list[str]:
+def numbers_of_quadratic(m: int) -> list[str]:
     """Return lines that take a triangle of numbers out of its arrays."""
     pairs = [(i, j) for i in range(m) for j in range(i, m)]
     return [
@@ -223,7 +223,7 @@ def _numbers_of_quadratic(m: int) -> list[str]:
     ]
 
 
-def _looped_slope(m: int) -> list[str]:
+def looped_slope(m: int) -> list[str]:
     """Return the lines of ``slope`` as loops whose inner one runs over neighbours; each sum keeps its order.
 
     `rows` is transposed here: its inner loop goes down a column.
@@ -279,12 +279,12 @@ def _advance(
         "        break",
         "    quiet = quiet + 1.0 if still else 0.0",
         "last = loss",
-        *_lines(step.once, compiled),
+        *lines_of(step.once, compiled),
         *([] if kind.unrolled else _each(m, step, compiled)),
         *_assigned([*taken, *kept], [*(step.coef if kind.unrolled else []), *step.state[:count]]),
         "made += 1",
     ]
-    return _function(
+    return function_text(
         "advance",
         WHOLE,
         parameters,
@@ -312,7 +312,7 @@ def _each(m: int, step: Step, compiled: bool) -> list[str]:
     inner = [
         "c, g = coef[k], gradient[k]",
         *(f"e{n} = state[{scalars + n} + {own} * k]" for n in range(own)),
-        *_lines(step.each, compiled),
+        *lines_of(step.each, compiled),
         f"coef[k] = {step.coef[0]}",
         *(
             f"state[{scalars + n} + {own} * k] = {step.state[scalars + n]}"
@@ -332,7 +332,7 @@ def _sum(terms: Iterable[str]) -> str:
     return " + ".join(terms)
 
 
-def _lines(operations: Iterable[Operation], compiled: bool) -> list[str]:
+def lines_of(operations: Iterable[Operation], compiled: bool) -> list[str]:
     """Return the operations as assignments."""
     spelling = COMPILED if compiled else PLAIN
     return [
@@ -341,7 +341,7 @@ def _lines(operations: Iterable[Operation], compiled: bool) -> list[str]:
     ]
 
 
-def _function(
+def function_text(
     name: str,
     returned: str,
     parameters: Mapping[str, str],

@@ -98,7 +98,7 @@ def compiled_sums(objective: DataObjective) -> Sums:
     The samples are summed in blocks, whose sums are added in order: the outcome does not depend on the cores.
     """
     module = compiled(sums_text(*described(objective))).module
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = cores()
 
     def sums(data: DataObjective, coef: Array, low: int, high: int) -> list[float]:
         arrays = (data.u, data.y, data.weight, data.options)
@@ -123,6 +123,11 @@ def compiled_sums(objective: DataObjective) -> Sums:
 def shuffle() -> Shuffle:
     """Return the compiled shuffle of a generator's permutation."""
     return compiled(shuffle_text()).module.shuffle  # type: ignore[no-any-return]
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @lru_cache(maxsize=1)

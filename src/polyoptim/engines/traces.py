@@ -55,6 +55,7 @@ class Step:
 
     Parameters
     ----------
+    setup, initial : the operations that begin a run, and the names of the state with which it begins; empty for a loop.
     once : the operations that are made once a step; all of them where the coefficients are unrolled.
     each : for a loop, the operations of one coefficient, ``c`` with gradient ``g`` and state ``e0``, ….
     coef : the names of the new coefficients c0, …, in the order of the powers; for a loop, of the one.
@@ -63,6 +64,8 @@ class Step:
     scalars : how many scalars lead the state.
     """
 
+    setup: list[Operation]
+    initial: list[str]
     once: list[Operation]
     each: list[Operation]
     coef: list[str]
@@ -92,7 +95,8 @@ def _unrolled(rule: Rule, kind: Kind) -> Step:
     coef: Any = [tape.variable(f"c{k}") for k in range(kind.columns)]
     gradient: Any = [tape.variable(f"g{k}") for k in range(kind.columns)]
     like = begin(shaped(coef, bias), hyper)
-    before = [tape.variable(f"s{k}") for k in range(len(flat(rule, like, bias)))]
+    initial, setup = flat(rule, like, bias), len(tape.operations)
+    before = [tape.variable(f"s{k}") for k in range(len(initial))]
 
     def evaluate(_tensors: Tensors) -> Any:
         return 0.0, shaped(gradient, bias)
@@ -101,7 +105,9 @@ def _unrolled(rule: Rule, kind: Kind) -> Step:
     _, tensors, after = step(number, shaped(coef, bias), unflat(rule, before, like, bias), hyper, evaluate)
     names = [name_of(value) for value in flat(rule, after, bias)]
     return Step(
-        once=tape.operations,
+        setup=tape.operations[:setup],
+        initial=[name_of(value) for value in initial],
+        once=tape.operations[setup:],
         each=[],
         coef=[name_of(value) for value in ordered(tensors, bias)],
         state=names,
@@ -125,6 +131,8 @@ def _looped(rule: Rule, kind: Kind) -> Step:
     moved, after = update(coef, grad, own, hyper, now)
     names = [name_of(value) for value in (*now, *after)]
     return Step(
+        setup=[],
+        initial=[],
         once=tape.operations[:once],
         each=tape.operations[once:],
         coef=[name_of(moved)],
