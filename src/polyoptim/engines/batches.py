@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from polyoptim.engines.objective import DataObjective
 from polyoptim.generator import Generator, Shuffle
 
@@ -31,6 +34,7 @@ class Batches:
     def __init__(self, data: DataObjective, size: int, generator: Generator, swap: Shuffle | None) -> None:
         self._original, self._generator, self._swap = data, generator, swap
         self.data, self.low, self.size, self.stride = data, len(data), size, size
+        self._epoch: dict[str, Any] | None = None  # the generator's state before the permutation of this epoch
 
     @property
     def left(self) -> int:
@@ -41,6 +45,7 @@ class Batches:
     def renew(self) -> None:
         """Begin a new epoch where the present one is at its end."""
         if self.low >= len(self.data):
+            self._epoch = self._generator.snapshot()
             self.data = self._original.reordered(self._generator.permutation(len(self.data), self._swap))
             self.low = 0
 
@@ -51,3 +56,16 @@ class Batches:
     def skip(self, count: int) -> None:
         """Go on by so many batches."""
         self.low += count * self.size
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return where in the data the run is, without the order itself: it is drawn again."""
+        drawn = self._epoch is not None
+        return {"generator": self._epoch or self._generator.snapshot(), "drawn": drawn, "low": self.low}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `snapshot` returned."""
+        self._generator.restore(state["generator"])
+        if state["drawn"]:
+            self.low = len(self.data)
+            self.renew()
+        self.low = state["low"]

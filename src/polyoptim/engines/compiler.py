@@ -10,6 +10,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +21,9 @@ from polyoptim import canonical
 
 LOCK = threading.RLock()
 FOLDER = "POLYOPTIM_CACHE_DIR"
+PATIENCE = 1.0  # seconds that may pass without a word
+# numba trusts what it kept as long as the file of the text has the time that it had.
+FILE_TIME = 1_000_000_000
 
 
 class Compiled(NamedTuple):
@@ -26,6 +31,41 @@ class Compiled(NamedTuple):
 
     module: ModuleType
     seconds: float
+
+
+class Notice:
+    """Says, once, that somebody waits for kernels to be compiled, when that has lasted over a second.
+
+    Parameters
+    ----------
+    say : gets the sentence, on a thread of its own, while the compiler is still at work.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say, self._spent, self._said = say, 0.0, False
+
+    @contextlib.contextmanager
+    def waiting(self, folder: Path | None) -> Iterator[None]:
+        """Count the time that is spent inside."""
+        begin = time.perf_counter()
+        timer = threading.Timer(max(PATIENCE - self._spent, 0.0), self._tell, [folder])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self._spent += time.perf_counter() - begin
+
+    def _tell(self, folder: Path | None) -> None:
+        if not self._said:
+            self._said = True
+            kept = f"They are kept in {folder}" if folder else f"They cannot be kept: set {FOLDER} to a folder"
+            self._say(f"The loops of this run are being compiled, which takes a few seconds. {kept} for the next time.")
+
+
+# Who is told of a long wait; whoever faces a person sets it.
+notice: ContextVar[Notice | None] = ContextVar("notice", default=None)
 
 
 @lru_cache(maxsize=512)
@@ -39,29 +79,48 @@ def compiled(text: str) -> Compiled:
     with LOCK:
         begin = time.perf_counter()
         name = "polyoptim_kernel_" + hashlib.sha256(text.encode()).hexdigest()[:24]
-        folder = cache_folder()
-        module = None if folder is None else _from_file(name, text, folder)
-        if module is None:
-            module = ModuleType(name)
-            exec(compile(_with_cache(text, False), f"<{name}>", "exec"), module.__dict__)  # noqa: S102 - our own text
+        folder, told = cache_folder(), notice.get()
+        silent = told is None or (folder is not None and any(_kept(name, folder, "nbi")))
+        with contextlib.nullcontext() if silent or told is None else told.waiting(folder):
+            module = None if folder is None else _from_folder(name, text, folder)
+            if module is None:
+                module = ModuleType(name)
+                code = compile(_with_cache(text, False), f"<{name}>", "exec")
+                exec(code, module.__dict__)  # noqa: S102 - our own text
         return Compiled(module, time.perf_counter() - begin)
 
 
-def _from_file(name: str, text: str, folder: Path) -> ModuleType | None:
-    path, content = folder / f"{name}.py", _with_cache(text, True)
+def _from_folder(name: str, text: str, folder: Path) -> ModuleType | None:
+    """Return the module of a file in this folder, made anew where it is damaged; None where that does not help."""
+    for _ in range(2):
+        try:
+            return _from_file(name, text, folder)
+        except Exception:  # noqa: BLE001 - what a damaged file of numba's or Python's raises is anybody's guess
+            with contextlib.suppress(OSError):
+                for path in (folder / f"{name}.py", *_kept(name, folder, "nbi"), *_kept(name, folder, "nbc")):
+                    path.unlink(missing_ok=True)
+    return None
+
+
+def _from_file(name: str, text: str, folder: Path) -> ModuleType:
+    path, content = folder / f"{name}.py", _with_cache(text, True).encode("utf-8")
+    if not path.exists() or path.read_bytes() != content:
+        canonical.write_atomically(path, content)
+    os.utime(path, (FILE_TIME, FILE_TIME))
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module  # numba looks its functions up there
     try:
-        if not path.exists() or path.read_text(encoding="utf-8") != content:
-            canonical.write_atomically(path, content.encode("utf-8"))
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            return None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # numba looks its functions up there
-        spec.loader.exec_module(module)
-    except (OSError, RuntimeError):  # numba says that it finds no place by RuntimeError
+        exec(compile(content, str(path), "exec"), module.__dict__)  # noqa: S102 - our own text
+    except BaseException:
         sys.modules.pop(name, None)
-        return None
+        raise
     return module
+
+
+def _kept(name: str, folder: Path, ending: str) -> Iterator[Path]:
+    """Yield the files in which numba keeps what it compiled from this text."""
+    return (folder / "__pycache__").glob(f"{name}.*.{ending}")
 
 
 def _with_cache(text: str, cache: bool) -> str:
@@ -72,16 +131,14 @@ def _with_cache(text: str, cache: bool) -> str:
 def cache_folder() -> Path | None:
     """Return a folder that can be written, the user's own; None where there is none.
 
-    Looked for in this order: the environment variable POLYOPTIM_CACHE_DIR, the system's place for a user's caches, a
-    folder of this process alone among the temporary files.
+    It is what the environment variable POLYOPTIM_CACHE_DIR says or, where that cannot be written, the system's place
+    for a user's caches.
     """
     for candidate in _candidates():
         with contextlib.suppress(OSError, RuntimeError):
             candidate.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=candidate):
                 return candidate
-    with contextlib.suppress(OSError):
-        return Path(tempfile.mkdtemp(prefix="polyoptim-"))
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -12,7 +12,17 @@ import torch
 
 from polyoptim.arguments import Arguments
 from polyoptim.engines.criterion import Criterion, make_criterion
+from polyoptim.engines.minibatches import Minibatches
 from polyoptim.engines.plan import DEFAULT_RATE, Plan, described_schedule, with_functions
+from polyoptim.engines.tensors import (
+    generator_state,
+    packed,
+    restore_generator,
+    restore_optimizer,
+    restore_schedule,
+    state_of,
+    unpacked,
+)
 from polyoptim.engines.watch import End, Watch
 from polyoptim.errors import ArgumentError
 from polyoptim.losses import Loss
@@ -48,9 +58,11 @@ def run(problem: Problem, plan: Plan) -> Solution:
 
 def _own_randomness(problem: Problem, plan: Plan) -> AbstractContextManager[None]:
     """Return the context of a run: torch draws from the run's own generator, but code of the user's own may not."""
-    if isinstance(plan.optimizer, str) and isinstance(problem.loss, Loss):
-        return nullcontext()
-    return _seeded(plan.seed)
+    return _seeded(plan.seed) if _has_own_code(problem, plan) else nullcontext()
+
+
+def _has_own_code(problem: Problem, plan: Plan) -> bool:
+    return not (isinstance(plan.optimizer, str) and isinstance(problem.loss, Loss))
 
 
 @contextmanager
@@ -58,6 +70,15 @@ def _seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
+
+
+def surroundings(problem: Problem, plan: Plan) -> dict[str, Any]:
+    """Return what may change the last bits of such a run."""
+    del problem
+    found: dict[str, Any] = {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
+    if torch.device(plan.device).type == "cuda" and torch.cuda.is_available():
+        found["accelerator"] = torch.cuda.get_device_name(plan.device)
+    return found
 
 
 def _device(name: str) -> torch.device:
@@ -125,8 +146,13 @@ class _Run:
         self.optimizer, self.scheduler = _methods(plan, self.maker, self.model.linear.parameters())
         self.wants_loss = self.scheduler is not None and wants_loss(self.scheduler)
         self.closure = needs_closure(self.optimizer)
-        self.batches = _batches(len(self.y), plan, device, generator)
-        self.watch = Watch(plan, self._measure, exact=self.batches is None)
+        self.batches = None
+        if plan.batch_size is not None:
+            self.batches = Minibatches(len(self.y), plan.batch_size, generator, lambda order: order.to(device))
+        self.own_code = _has_own_code(problem, plan)
+        self.watch = Watch(plan, self, exact=self.batches is None)
+        if plan.keeper is not None:
+            self.snapshot()  # what cannot be kept shows before the first update
 
     def solution(self) -> Solution:
         return dataclasses.replace(
@@ -145,20 +171,25 @@ class _Run:
         # The loss and the gradient of an update are those of the whole problem only without batches and closures.
         direct = self.batches is None and not self.closure
         while watch.made < self.plan.steps:
-            update = _Update(self, None if self.batches is None else next(self.batches))
+            watch.pause()
+            update = _Update(self, None if self.batches is None else self.batches.batch(watch.made))
             row = None
             if direct:
+                watch.torn = self.own_code  # which may have drawn random numbers
                 loss = update()
                 if watch.wants_row:
                     row = self._row(loss.item(), [p.grad for p in self.params])
             elif watch.wants_row:
-                row = self._measure()
+                row = self.measure()
             if row is not None and (end := watch.before(row)):
                 return end
+            watch.torn = True
             self._step(None if direct else update)
             if end := watch.after(update.first, row):
                 return end
             self._schedule(update.first)
+            if end := watch.tell(update.first):
+                return end
         return None
 
     def _step(self, closure: _Update | None) -> None:
@@ -180,7 +211,34 @@ class _Run:
         except Exception as error:  # code of torch or of the user: what it refuses is one sentence
             raise refusal("schedule", find_schedule(self.plan.schedule), error) from error
 
-    def _measure(self) -> Row:
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that the next updates depend on."""
+        loss = self.problem.loss
+        return {
+            "params": [packed(param) for param in self.model.linear.parameters()],
+            "optimizer": state_of("optimizer", self.optimizer),
+            "schedule": None if self.scheduler is None else state_of("schedule", self.scheduler),
+            "batches": None if self.batches is None else self.batches.snapshot(),
+            "loss": state_of("loss", loss) if isinstance(loss, torch.nn.Module) else None,
+            "randomness": generator_state(torch.default_generator) if self.own_code else None,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `snapshot` returned."""
+        with torch.no_grad():
+            for param, found in zip(self.model.linear.parameters(), state["params"], strict=True):
+                param.copy_(unpacked(found))
+        restore_optimizer(self.optimizer, state["optimizer"])
+        if self.scheduler is not None:
+            restore_schedule(self.scheduler, state["schedule"])
+        if self.batches is not None:
+            self.batches.restore(state["batches"])
+        if isinstance(self.problem.loss, torch.nn.Module):
+            self.problem.loss.load_state_dict(unpacked(state["loss"]))
+        if self.own_code:
+            restore_generator(torch.default_generator, state["randomness"])
+
+    def measure(self) -> Row:
         """Return the row of the present coefficients on all samples, leaving the gradients alone."""
         loss = self.criterion(self.model.linear(self.features).flatten(), self.y, self.weight)
         return self._row(loss.item(), torch.autograd.grad(loss, self.params, allow_unused=True))
@@ -215,22 +273,3 @@ class _Update:
 def _function_of_step(text: str) -> Callable[[int], float]:
     expression = parse(text)
     return lambda step: expression.evaluate("torch", torch.tensor(float(step), dtype=torch.float64)).item()
-
-
-def _batches(
-    samples: int, plan: Plan, device: torch.device, generator: torch.Generator
-) -> Iterator[torch.Tensor] | None:
-    """Yield the indices of each minibatch: one ``randperm`` an epoch, the last short batch kept.
-
-    `generator` stands where the global one of a plain program stands after the initialisation.
-    """
-    size = plan.batch_size
-    if size is None:
-        return None
-
-    def endless() -> Iterator[torch.Tensor]:
-        while True:
-            order = torch.randperm(samples, generator=generator).to(device)
-            yield from order.split(size)
-
-    return endless()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from functools import cached_property, partial
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -70,6 +72,21 @@ def run(problem: Problem, plan: Plan) -> Solution:
     return _Run(problem, plan).solution()
 
 
+def surroundings(problem: Problem, plan: Plan) -> dict[str, Any]:
+    """Return what may change the last bits of such a run: sums over samples are compiled, or NumPy's."""
+    if problem.is_squared and plan.batch_size is None:
+        return {}
+    compiled = is_compiled(problem, plan)
+    return {"numba": version("numba") if compiled else None, "loops": "compiled" if compiled else "plain"}
+
+
+def is_compiled(problem: Problem, plan: Plan) -> bool:
+    """Tell whether such a run is worth compiling."""
+    seen = 0 if problem.is_squared else len(problem.samples)
+    seen = min(plan.batch_size or seen, len(problem.samples))
+    return worth_compiling(plan.steps * (len(problem.powers) / 4 + seen / SAMPLES_AN_UPDATE))
+
+
 def start(generator: Generator, powers: tuple[int, ...]) -> list[float]:
     """Return the coefficients that ``torch.nn.Linear`` draws, in the order of the powers: the constant is its bias."""
     above = sum(power > 0 for power in powers)
@@ -90,7 +107,7 @@ class _Run:
         generator = Generator(plan.seed)
         coef = start(generator, problem.powers)
         self.method = Method(plan)
-        self.watch = Watch(plan, self._measure, exact=plan.batch_size is None)
+        self.watch = Watch(plan, self, exact=plan.batch_size is None)
         data = self._data() if plan.batch_size is not None or not problem.is_squared else None
         self.objective: Objective = self._quadratic() if problem.is_squared or data is None else data
         self.batches: Batches | None = None
@@ -102,10 +119,7 @@ class _Run:
     @cached_property
     def compiled(self) -> bool:
         """Whether this run is worth compiling."""
-        problem, plan = self.problem, self.plan
-        seen = 0 if problem.is_squared else len(problem.samples)
-        seen = min(plan.batch_size or seen, len(problem.samples))
-        return worth_compiling(plan.steps * (len(problem.powers) / 4 + seen / SAMPLES_AN_UPDATE))
+        return is_compiled(self.problem, self.plan)
 
     def _data(self) -> DataObjective:
         data = DataObjective(self.problem, self.problem.loss, self.problem.loss_options)
@@ -138,6 +152,7 @@ class _Run:
     def _loop(self) -> End | None:
         watch = self.watch
         while watch.made < self.plan.steps:
+            watch.pause()
             if isinstance(self.steps, LoopSteps) and not self.method.looks_at_loss and (end := self._many(self.steps)):
                 return end
             if watch.made < self.plan.steps and (end := self._one()):
@@ -149,36 +164,55 @@ class _Run:
         watch = self.watch
         while ahead := watch.quiet:
             count = min(ahead, self.chunk if self.batches is None else self.batches.left)
+            watch.torn = True
             made, calm = steps.many(watch.made, count, watch.limit, watch.tolerances, watch.calm)
             self._skip(made)
             if end := watch.passed(made, calm):
                 return end
             if made < count:
                 return None
+            watch.pause()
         return None
 
     def _one(self) -> End | None:
         """Make one update, recorded and judged where its turn has come."""
         watch, method = self.watch, self.method
-        row = self._measure() if watch.wants_row else None
+        row = self.measure() if watch.wants_row else None
         if row is not None and (end := watch.before(row)):
             return end
         if self.batches is not None:
             self.batches.renew()
+        watch.torn = True
         loss = self.steps.one(watch.made, method.numbers())
         if end := watch.after(loss, row):
             return end
         method.advance(loss)
         if self.batches is not None:
             self.batches.skip(1)
-        return None
+        return watch.tell(loss)
 
     def _skip(self, made: int) -> None:
         self.method.skip(made)
         if self.batches is not None:
             self.batches.skip(made)
 
-    def _measure(self) -> Row:
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that the next updates depend on."""
+        return {
+            "coef": self.steps.coef,
+            "rule": self.steps.snapshot(),
+            "schedule": self.method.snapshot(),
+            "batches": None if self.batches is None else self.batches.snapshot(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `snapshot` returned."""
+        self.steps.restore(state["coef"], state["rule"])
+        self.method.restore(state["schedule"])
+        if self.batches is not None:
+            self.batches.restore(state["batches"])
+
+    def measure(self) -> Row:
         """Return the row of the present coefficients on all samples."""
         coef = self.steps.coef
         loss, gradient, excess = self.objective.measure(coef)

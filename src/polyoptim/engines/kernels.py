@@ -41,9 +41,10 @@ PLAIN = {
     "power": "power({0}, {1})",
     "to_float32": "to_float32({0})",
 }
+# inf and nan are how these numbers are spelled as text.
 HEADERS = {
-    True: "import math\n\nimport numba\nimport numpy as np\n\n\n",
-    False: "from polyoptim.primitives import divide, power, sqrt, to_float32\n\n\n",
+    True: "import math\nfrom math import inf, nan\n\nimport numba\nimport numpy as np\n\n\n",
+    False: "from math import inf, nan\n\nfrom polyoptim.primitives import divide, power, sqrt, to_float32\n\n\n",
 }
 FLOATS, TABLE, WHOLE, FLOAT = "float64[::1]", "float64[:, ::1]", "int64", "float64"
 # How many samples are summed at a time; their sums are added in order, whoever computed them.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,11 +24,15 @@ Array = npt.NDArray[np.float64]
 
 # Runs in a block: enough to fill the processor's lanes, few enough to stay in its nearest memory.
 LANES = 64
+# Rows of a group: a known distance, so that the text need not depend on how many coefficients there are.
+MOST_LOOPED = 64
 # A block's numbers stand one row after the other in one array, so that the compiler sees that they do not overlap.
 LANE = re.compile(r"\b(\w+)\[lane\]")
+GROUPED = re.compile(r"\b(\w+)\[([ijk0])\]\[lane\]")
+VIEW = re.compile(r"\b(\w+)\[([ijk0])\]\[:\]")
 NUMBERS = {
     "rows": FLOATS, "wanted": FLOATS, "down": FLOATS, "factor": FLOAT, "optimum": FLOAT,
-    "steps": WHOLE, "marks": FLOATS, "block": FLOATS,
+    "steps": WHOLE, "marks": FLOATS, "columns": WHOLE, "block": FLOATS,
 }  # fmt: skip
 
 
@@ -52,7 +58,7 @@ class Outcome:
 
 def lanes_fit(kind: Kind) -> bool:
     """Tell whether runs of this kind have a text that goes side by side."""
-    return kind.unrolled and traced_step(kind) is not None
+    return traced_step(kind) is not None and (kind.unrolled or kind.columns <= MOST_LOOPED)
 
 
 @lru_cache(maxsize=256)
@@ -61,70 +67,173 @@ def lanes_text(kind: Kind, marks: int) -> str:
 
     The rows of the block are those of `layout`. A run that has diverged goes on, in vain.
     """
+    before, update, after = _unrolled(kind, marks) if kind.unrolled else _looped(kind, marks)
+    body = [
+        *(numbers_of_quadratic(kind.columns) if kind.unrolled else []),
+        *before,
+        "for step in range(steps):",
+        "    made, number = float(step), float(step + 1)",
+        *(f"    {line}" for line in update),
+        "made = float(steps)",
+        *after,
+    ]
+    single, groups = layout(kind, marks)
+
+    def put(found: re.Match[str]) -> str:
+        return f"block[{LANES * single.index(found[1])} + lane]" if found[1] in single else found[0]
+
+    def view(found: re.Match[str]) -> str:
+        row = f"{LANES} * ({len(single) + groups.index(found[1]) * MOST_LOOPED} + {found[2]})"
+        return f"block[{row} : {row} + {LANES}]"
+
+    lines = [VIEW.sub(view, LANE.sub(put, line)) for line in body]
+    return HEADERS[True] + function_text("lanes", "void", NUMBERS, lines)
+
+
+def layout(kind: Kind, marks: int) -> tuple[list[str], list[str]]:
+    """Return the names of a block's rows, and of what has as many rows as there are coefficients.
+
+    The rule's numbers come first, then what is judged. Where the coefficients are a loop, these, their state and the
+    scratch are groups of rows, so that the text does not depend on how many they are.
+    """
     step = traced_step(kind)
     assert step is not None  # noqa: S101
-    m, formula = kind.columns, traced_slope(kind.columns)
-    hyper, coef, state, judged = layout(kind, marks)
-    evaluate = [
-        *lines_of(formula.operations, True),
-        f"excess = factor * {formula.value}",
-        "loss = optimum + excess",
-        "first = diverged[lane]",
-        "diverged[lane] = made if (first < 0.0) & (not loss <= limit[lane]) else first",
-    ]
+    single = [f"h_{name}" for name in RULES[kind.rule].hyper]
+    single += ["limit", "diverged", "last", *(f"reached{place}" for place in range(marks))]
+    if kind.unrolled:
+        return [*single, *(f"c{k}" for k in range(kind.columns)), *(f"s{n}" for n in range(len(step.state)))], []
+    single += [f"s{n}" for n in range(step.scalars)]
+    return single, ["c", "r", "g", *(f"e{n}" for n in range(len(step.state) - step.scalars))]
+
+
+def _judged(marks: int) -> list[str]:
+    """Return the lines that judge a lane by its ``value``, ‖R c − q‖²."""
+    lines = ["excess = factor * value", "loss = optimum + excess"]
+    lines += _first("diverged[lane]", "not loss <= limit[lane]")
     for place in range(marks):
-        evaluate += [
-            f"first = reached{place}[lane]",
-            f"reached{place}[lane] = made if (first < 0.0) & (excess <= marks[{place}]) else first",
-        ]
-    numbers = [*(f"{name} = {name}[lane]" for name in hyper), *(f"{name} = {name}[lane]" for name in coef)]
+        lines += _first(f"reached{place}[lane]", f"excess <= marks[{place}]")
+    return lines
+
+
+def _first(row: str, holds: str) -> list[str]:
+    return [f"first = {row}", f"{row} = made if (first < 0.0) & ({holds}) else first"]
+
+
+def _limit() -> list[str]:
+    """Return the lines that set the loss that counts as diverged."""
+    largest = repr(sys.float_info.max)
+    return [
+        "loss = optimum + factor * value",
+        f"limit[lane] = min({DIVERGED_RATIO!r} * loss, {largest}) if loss > 0.0 else {largest}",
+    ]
+
+
+def _lanes(lines: list[str]) -> list[str]:
+    """Return the loop over the lanes around these lines, the rows of groups taken out first."""
+    views = {f"{name}_{row}": (name, row) for line in lines for name, row in GROUPED.findall(line)}
+    taken = [f"{view} = {name}[{row}][:]" for view, (name, row) in views.items()]
+    inner = [GROUPED.sub(r"\1_\2[lane]", line) for line in lines]
+    return [*taken, f"for lane in range({LANES}):", *_deeper(inner)]
+
+
+def _unrolled(kind: Kind, marks: int) -> tuple[list[str], list[str], list[str]]:
+    """Return what is done before the updates, at each, and after them, each coefficient on lines of its own."""
+    step, formula = traced_step(kind), traced_slope(kind.columns)
+    assert step is not None  # noqa: S101
+    coef, state = [f"c{k}" for k in range(kind.columns)], [f"s{n}" for n in range(len(step.state))]
+    numbers = [*_numbers(kind), *(f"{name} = {name}[lane]" for name in coef)]
+    value = [*lines_of(formula.operations, True), f"value = {formula.value}"]
     before = [
         *numbers,
         *lines_of(step.setup, True),
-        *(f"{name}[lane] = {value}" for name, value in zip(state, step.initial, strict=True)),
-        "value = rows[0]",
-        *lines_of(formula.operations, True),
-        f"loss = optimum + factor * {formula.value}",
-        f"limit[lane] = min({DIVERGED_RATIO!r} * loss, {np.finfo(float).max!r}) if loss > 0.0 else {np.finfo(float).max!r}",
+        *(f"{name}[lane] = {new}" for name, new in zip(state, step.initial, strict=True)),
+        *value,
+        *_limit(),
     ]
     update = [
         *numbers,
         *(f"{name} = {name}[lane]" for name in state),
-        *evaluate,
+        *value,
+        *_judged(marks),
         *(f"g{k} = {name}" for k, name in enumerate(formula.slope)),
         *lines_of(step.once, True),
-        *(f"{name}[lane] = {value}" for name, value in zip(coef, step.coef, strict=True)),
-        *(f"{name}[lane] = {value}" for name, value, moves in zip(state, step.state, step.changed, strict=True) if moves),
+        *(f"{name}[lane] = {new}" for name, new in zip(coef, step.coef, strict=True)),
+        *(f"{name}[lane] = {new}" for name, new, moves in zip(state, step.state, step.changed, strict=True) if moves),
     ]
-    after = [*numbers, *evaluate, "last[lane] = excess"]
-    places = {name: place * LANES for place, name in enumerate([*hyper, *coef, *state, *judged])}
-
-    def loop(lines: list[str], by: str = "") -> list[str]:
-        put = [LANE.sub(lambda found: f"block[{places[found[1]]} + lane]", line) for line in lines]
-        return [f"{by}for lane in range({LANES}):", *(f"{by}    {line}" for line in put)]
-
-    body = [
-        *numbers_of_quadratic(m),
-        *loop(before),
-        "for step in range(steps):",
-        "    made, number = float(step), float(step + 1)",
-        *loop(update, "    "),
-        "made = float(steps)",
-        *loop(after),
-    ]
-    return HEADERS[True] + function_text("lanes", "void", NUMBERS, body)
+    return _lanes(before), _lanes(update), _lanes([*numbers, *value, *_judged(marks), "last[lane] = excess"])
 
 
-def layout(kind: Kind, marks: int) -> tuple[list[str], list[str], list[str], list[str]]:
-    """Return the names of a block's rows: the rule's numbers, the coefficients, the state, and what is judged."""
+def _looped(kind: Kind, marks: int) -> tuple[list[str], list[str], list[str]]:
+    """Return the same with loops over the coefficients; each sum keeps the order that it has in one run."""
     step = traced_step(kind)
     assert step is not None  # noqa: S101
-    return (
-        [f"h_{name}" for name in RULES[kind.rule].hyper],
-        [f"c{k}" for k in range(kind.columns)],
-        [f"s{k}" for k in range(len(step.state))],
-        ["limit", "diverged", "last", *(f"reached{place}" for place in range(marks))],
-    )
+    hyper = _numbers(kind)
+    scalars = [f"s{n} = s{n}[lane]" for n in range(step.scalars)]
+    own = range(len(step.state) - step.scalars)
+    span = "range(columns)"
+    residual = [
+        f"for j in {span}:",
+        *_deeper(
+            [
+                "for i in range(j):",
+                *_deeper(["factor_ij = rows[j * columns + i]", *_lanes(["r[i][lane] += factor_ij * c[j][lane]"])]),
+            ]
+        ),
+        *_deeper(["factor_ij = rows[j * columns + j]", *_lanes(["r[j][lane] = factor_ij * c[j][lane]"])]),
+        f"for i in {span}:",
+        *_deeper(["goal = wanted[i]", *_lanes(["r[i][lane] -= goal"])]),
+        *_lanes(["last[lane] = r[0][lane] * r[0][lane]"]),
+        "for i in range(1, columns):",
+        *_deeper(_lanes(["last[lane] = last[lane] + r[i][lane] * r[i][lane]"])),
+    ]
+    slope = [
+        f"for j in {span}:",
+        *_deeper(["factor_ij = down[j]", *_lanes(["g[j][lane] = factor_ij * r[0][lane]"])]),
+        "for i in range(1, columns):",
+        *_deeper(
+            [
+                "for j in range(i, columns):",
+                *_deeper(["factor_ij = down[i * columns + j]", *_lanes(["g[j][lane] += factor_ij * r[i][lane]"])]),
+            ]
+        ),
+    ]
+    initial = [*hyper, "c = c[k][lane]", *lines_of(step.setup, True)]
+    before = [
+        f"for k in {span}:",
+        *_deeper(_lanes([*initial, *(f"e{n}[k][lane] = {step.initial[step.scalars + n]}" for n in own)])),
+        *residual,
+        *_lanes([*(f"s{n}[lane] = {step.initial[n]}" for n in range(step.scalars)), "value = last[lane]", *_limit()]),
+    ]
+    once = [*hyper, *scalars, *lines_of(step.once, True)]
+    each = [
+        *once,
+        "c, g = c[k][lane], g[k][lane]",
+        *(f"e{n} = e{n}[k][lane]" for n in own),
+        *lines_of(step.each, True),
+        f"c[k][lane] = {step.coef[0]}",
+        *(f"e{n}[k][lane] = {step.state[step.scalars + n]}" for n in own if step.changed[step.scalars + n]),
+    ]
+    judged = _lanes(["value = last[lane]", *_judged(marks)])
+    moved = [f"s{n}[lane] = {step.state[n]}" for n in range(step.scalars)]
+    update = [
+        *residual,
+        *judged,
+        *slope,
+        f"for k in {span}:",
+        *_deeper(_lanes(each)),
+        *(_lanes([*once, *moved]) if moved else []),
+    ]
+    after = [*residual, *judged, *_lanes(["last[lane] = factor * last[lane]"])]
+    return before, update, after
+
+
+def _numbers(kind: Kind) -> list[str]:
+    """Return lines that take the rule's numbers of a lane."""
+    return [f"h_{name} = h_{name}[lane]" for name in RULES[kind.rule].hyper]
+
+
+def _deeper(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
 
 
 def side_by_side(
@@ -152,36 +261,31 @@ def side_by_side(
     -----
     A run has the same numbers to the bit in whatever lane it is, and as it has by itself.
     """
-    runs = len(starts)
-    names = layout(kind, len(marks))
-    sizes = [len(part) for part in names]
+    runs, columns = starts.shape
+    single, groups = layout(kind, len(marks))
     run_lanes = compiled(lanes_text(kind, len(marks))).module.lanes
-    given = [np.ascontiguousarray(part).ravel() for part in (objective.rows, objective.wanted, objective.down)]
-    places = dict(zip(names[3], range(len(names[3])), strict=True))
-    coef, judged = np.empty((runs, sizes[1])), np.empty((sizes[3], runs))
+    rows = objective.rows if kind.unrolled else objective.rows.T
+    given = [np.ascontiguousarray(part).ravel() for part in (rows, objective.wanted, objective.down)]
+    first_coef = single.index("c0") if kind.unrolled else len(single)
+    first_judged, marked = single.index("diverged"), single.index("last") + 1 + len(marks)
+    coef, judged = np.empty((runs, columns)), np.empty((marked - first_judged, runs))
 
     def work(first: int) -> int:
         chosen = np.minimum(np.arange(first, first + LANES), runs - 1)  # a short block repeats its last run
-        block = np.full((sum(sizes), LANES), -1.0)
-        block[: sizes[0]] = hyper[chosen].T
-        block[sizes[0] : sizes[0] + sizes[1]] = starts[chosen].T
-        flat = block.ravel()
-        run_lanes(*given, objective.factor, objective.optimum, steps, marks, flat)
+        block = np.full((len(single) + MOST_LOOPED * len(groups), LANES), -1.0)
+        block[: hyper.shape[1]] = hyper[chosen].T
+        block[first_coef : first_coef + columns] = starts[chosen].T
+        run_lanes(*given, objective.factor, objective.optimum, steps, marks, columns, block.ravel())
         count = min(LANES, runs - first)
-        coef[first : first + count] = block[sizes[0] : sizes[0] + sizes[1], :count].T
-        judged[:, first : first + count] = block[-sizes[3] :, :count]
+        coef[first : first + count] = block[first_coef : first_coef + columns, :count].T
+        judged[:, first : first + count] = block[first_judged:marked, :count]
         return count
 
     for count in _shared(work, range(0, runs, LANES)):
         tell(count)
-    diverged = judged[places["diverged"]].astype(np.int64)
-    excess = np.where(diverged < 0, judged[places["last"]], np.nan)
-    reached = judged[3:].astype(np.int64)
-    reached[:, diverged >= 0] = np.where(
-        (reached[:, diverged >= 0] >= 0) & (reached[:, diverged >= 0] < diverged[diverged >= 0]),
-        reached[:, diverged >= 0],
-        -1,
-    )
+    diverged, reached = judged[0].astype(np.int64), judged[2:].astype(np.int64)
+    excess = np.where(diverged < 0, judged[1], np.nan)
+    reached = np.where((diverged >= 0) & (reached >= diverged), -1, reached)
     return Outcome(coef, objective.optimum + excess, excess, diverged, reached)
 
 
@@ -193,11 +297,11 @@ def _shared(work: Callable[[int], int], tasks: range) -> Iterator[int]:
         return
     rest = iter(tasks)
     executor = pool(workers)
-    running = [executor.submit(work, task) for _, task in zip(range(2 * workers), rest)]
+    running = [executor.submit(work, task) for task in itertools.islice(rest, 2 * workers)]
     try:
         while running:
             done = running.pop(0).result()
-            running.extend(executor.submit(work, task) for task in [next(rest, None)] if task is not None)
+            running += [executor.submit(work, task) for task in itertools.islice(rest, 1)]
             yield done
     finally:
         for future in running:

@@ -38,6 +38,9 @@ class Method:
         self._schedule: Schedule | None = None
         self._plateau: Any = None
         self._coming: deque[tuple[float, float]] = deque()  # lr and momentum of the next updates, where known
+        # Where the schedule stood when the first of them were drawn, and how many have been made since.
+        self._drawn_at: dict[str, Any] = {}
+        self._since = 0
         if plan.schedule is not None:
             schedule_options = with_functions(plan.schedule_options, _function_of_step)
             if plan.schedule.casefold() == PLATEAU.casefold():
@@ -85,6 +88,8 @@ class Method:
         """Return lr and momentum of the next `count` updates, or one of each where they stay."""
         if self._schedule is None:
             return [self.lr], [0.0]
+        if not self._coming:
+            self._drawn_at, self._since = self._schedule.snapshot(), 0
         while len(self._coming) < count:
             self._coming.append((self._schedule.lr, float(self._schedule.momentum or 0.0)))
             self._schedule.step()
@@ -105,8 +110,28 @@ class Method:
         for _ in range(count):
             if self._coming:
                 self._coming.popleft()
+                self._since += 1
             else:
                 self._schedule.step()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return where the schedule stands, without what is drawn ahead of the updates."""
+        if self._plateau is not None:
+            return {"plateau": self._plateau.snapshot()}
+        if self._schedule is None:
+            return {}
+        if self._coming:
+            return {"schedule": self._drawn_at, "since": self._since}
+        return {"schedule": self._schedule.snapshot(), "since": 0}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `snapshot` returned."""
+        if self._plateau is not None:
+            self._plateau.restore(state["plateau"])
+        if self._schedule is not None:
+            self._coming.clear()
+            self._schedule.restore(state["schedule"])
+            self.skip(state["since"])
 
     def described(self, plan: Plan) -> dict[str, Any]:
         """Return the optimizer and the schedule as they were found."""

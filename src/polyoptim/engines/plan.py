@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from polyoptim.engines.keeper import Keeper
 from polyoptim.quadratic import Quadratic
 from polyoptim.solution import Optimum, Row
 
@@ -35,7 +36,9 @@ class Plan:
     quadratic : the squared loss without the samples; None for other losses, or where it overflows.
     callbacks : called with each recorded row; one that returns True, or raises StopIteration, stops the run. One
         with methods ``on_begin(steps)`` or ``on_step(step, loss)`` gets the start and every update too; where
-        it has ``seldom = True``, an engine may tell it of some updates only.
+        it has ``seldom = True``, an engine may tell it of some updates only. One with ``on_resume(step)`` gets that
+        before the start where the run goes on from a checkpoint.
+    keeper : writes the checkpoints, and has the one to go on from; None without.
     """
 
     optimizer: Any
@@ -54,6 +57,7 @@ class Plan:
     optimum: Optimum = field(default_factory=Optimum)
     quadratic: Quadratic | None = None
     callbacks: Sequence[Callback] = ()
+    keeper: Keeper | None = None
 
 
 def with_functions(options: Any, function_of_step: Callable[[str], Callable[[int], float]]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from polyoptim.engines.method import Method
-from polyoptim.engines.traces import flat, ordered, shaped
+from polyoptim.engines.traces import flat, ordered, shaped, unflat
 from polyoptim.optim.rule import Floats, Tensors, vector_step
 
 Evaluate = Callable[[list[float]], tuple[float, list[float]]]
@@ -36,7 +36,7 @@ class RuleSteps:
     """Updates by the rule as it stands, one at a time."""
 
     def __init__(self, method: Method, coef: Sequence[float], bias: bool, evaluate: Evaluate) -> None:
-        self._bias, self._own = bias, evaluate
+        self._rule, self._bias, self._own = method.rule, bias, evaluate
         begin, self._step = vector_step(method.rule, method.flags)
         self._tensors = shaped(coef, bias)
         self._state = begin(self._tensors, method.hyper)
@@ -54,12 +54,14 @@ class RuleSteps:
         return loss
 
     def snapshot(self) -> Any:
-        """Return the state of the rule."""
-        return self._state
+        """Return the state of the rule: in one row, as `LoopSteps` does, or as it is where no loop has this rule."""
+        return self._state if self._rule.reevaluates else flat(self._rule, self._state, self._bias)
 
     def restore(self, coef: Sequence[float], state: Any) -> None:
         """Take coefficients and a state."""
-        self._tensors, self._state = shaped(coef, self._bias), _like(self._state, state)
+        self._tensors = shaped(coef, self._bias)
+        known = self._state
+        self._state = state if self._rule.reevaluates else unflat(self._rule, state, known, self._bias)
 
     def _evaluate(self, tensors: Tensors) -> tuple[float, Tensors]:
         loss, gradient = self._own(ordered(tensors, self._bias))
@@ -128,12 +130,3 @@ class LoopSteps:
 
 def _array(values: Sequence[float]) -> Any:
     return np.array(values, dtype=np.float64)
-
-
-def _like(known: Any, found: Any) -> Any:
-    """Return what has come back from a file with the tuples that it had."""
-    if isinstance(known, dict):
-        return {name: _like(value, found[name]) for name, value in known.items()}
-    if isinstance(known, tuple):
-        return tuple(_like(a, b) for a, b in zip(known, found, strict=True))
-    return found

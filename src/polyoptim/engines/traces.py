@@ -55,7 +55,7 @@ class Step:
 
     Parameters
     ----------
-    setup, initial : the operations that begin a run, and the names of the state with which it begins; empty for a loop.
+    setup, initial : the operations that begin a run, and the names of the state with which it begins.
     once : the operations that are made once a step; all of them where the coefficients are unrolled.
     each : for a loop, the operations of one coefficient, ``c`` with gradient ``g`` and state ``e0``, ….
     coef : the names of the new coefficients c0, …, in the order of the powers; for a loop, of the one.
@@ -125,15 +125,17 @@ def _looped(rule: Rule, kind: Kind) -> Step:
     coef: Any = tape.variable("c")
     grad: Any = tape.variable("g")
     scalars: Any = tuple(tape.variable(f"s{k}") for k in range(len(rule.scalars)))
+    initial = [*rule.scalars.values(), *init(coef, hyper)]
+    setup = len(tape.operations)
     now = schedule(number, hyper, scalars)
     once = len(tape.operations)
-    own: Any = tuple(tape.variable(f"e{k}") for k in range(len(init(coef, hyper))))
+    own: Any = tuple(tape.variable(f"e{k}") for k in range(len(initial) - len(scalars)))
     moved, after = update(coef, grad, own, hyper, now)
     names = [name_of(value) for value in (*now, *after)]
     return Step(
-        setup=[],
-        initial=[],
-        once=tape.operations[:once],
+        setup=tape.operations[:setup],
+        initial=[name_of(value) for value in initial],
+        once=tape.operations[setup:once],
         each=tape.operations[once:],
         coef=[name_of(moved)],
         state=names,

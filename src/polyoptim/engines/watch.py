@@ -1,70 +1,94 @@
-"""Watch: what is recorded of a run and when it ends, whoever takes the steps."""
+"""Watch: what is recorded of a run, what is kept of it on disk, and how it ends, whoever takes the steps."""
 
 from __future__ import annotations
 
 import math
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 import numpy as np
 
+from polyoptim.engines.interrupts import Interrupts
+from polyoptim.engines.judge import CALM_UPDATES, DIVERGED_RATIO, End, Judge
 from polyoptim.engines.plan import Plan
 from polyoptim.solution import Row, Solution, Status, Trace
 
-DIVERGED_RATIO = 1e6  # a loss this many times its start counts as diverged
-CALM_UPDATES = 10  # one small change of the loss may be a turning point; so many in a row are not
+__all__ = ["CALM_UPDATES", "DIVERGED_RATIO", "End", "Run", "Watch"]
 
 
-class End(NamedTuple):
-    """How a run ended, and a sentence about it."""
+class Run(Protocol):
+    """What an engine is to a watch."""
 
-    status: Status
-    message: str
+    def measure(self) -> Row:
+        """Return the row of the present coefficients on all samples."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that the next updates depend on, in plain lists, numbers and texts."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `snapshot` returned."""
 
 
 @dataclass
 class Watch:
     """Follows one run.
 
-    An engine calls `before` with a row of the present coefficients where `wants_row` says so, makes its update, and
-    calls `after` with the loss that this update saw; either may return the end.
+    Before each update an engine calls `pause`, and `before` with a row of the present coefficients where `wants_row`
+    says so. It sets `torn`, makes its update, calls `after` with the loss that this update saw, steps its schedule, and
+    calls `tell`. Each but `pause` may return the end. Of many updates in one go, `passed` does the rest.
 
     Parameters
     ----------
-    plan : steps, tolerances, callbacks.
-    measure : returns the row of the present coefficients on all samples.
+    plan : steps, tolerances, callbacks, checkpoints.
+    run : measures, and may be kept on disk.
     exact : whether the loss that an update sees is that of all samples; not so with minibatches, which are therefore
         judged at recorded rows only.
+
+    Attributes
+    ----------
+    made : updates made so far.
+    torn : whether an update is half made, so that no checkpoint can hold it.
     """
 
     plan: Plan
-    measure: Callable[[], Row]
+    run: Run
     exact: bool
 
     def __post_init__(self) -> None:
-        self.made = 0  # updates made so far
+        self.made = 0
+        self.torn = True
         self.rows: list[Row] = []
         self.start: Row | None = None
-        self._calm, self._last = 0, math.nan
+        self._judge = Judge(self.plan, self.exact)
+        self._interrupts = Interrupts()
+        self._seconds = 0.0  # of earlier processes
         watching = [callback for callback in self.plan.callbacks if hasattr(callback, "on_step")]
         self._on_step = [callback.on_step for callback in watching]
         self.every_update = any(not getattr(callback, "seldom", False) for callback in watching)
 
     def follow(self, loop: Callable[[], End | None]) -> Solution:
         """Run `loop`, which takes the steps, and return what was recorded; Ctrl-C ends it and keeps what there is."""
-        begin = time.perf_counter()
+        if self.plan.keeper is None:
+            return self._followed(loop)
+        with self._interrupts:
+            return self._followed(loop)
+
+    def _followed(self, loop: Callable[[], End | None]) -> Solution:
+        self._began = time.perf_counter()
+        ended: End | None = None  # by the loop
         try:
-            for callback in self.plan.callbacks:
-                if hasattr(callback, "on_begin"):
-                    callback.on_begin(self.plan.steps)
-            self.start = self.measure()
-            end = self._finish(loop() or End(Status.STEPS_DONE, f"All {self.plan.steps} steps were done."))
+            ended = self._begin()
+            ended = ended or loop() or End(Status.STEPS_DONE, f"All {self.plan.steps} steps were done.")
+            self._interrupts.check()
+            end = self._finish(ended)
         except KeyboardInterrupt:
             end = End(Status.INTERRUPTED, f"Interrupted after {self.made} updates; what there is was kept.")
-        seconds = time.perf_counter() - begin
+        with suppress(KeyboardInterrupt):
+            self._save(ended)
+        seconds = self._elapsed()
         kept = self._keep(end.status)
         message = end.message
         if end.status is Status.DIVERGED:
@@ -104,61 +128,69 @@ class Watch:
             "coef": coef,
         }
 
+    def pause(self) -> None:
+        """Hear Ctrl-C, and write a checkpoint where its time has come: the run is whole now."""
+        self.torn = False
+        keeper = self.plan.keeper
+        if keeper is not None:
+            self._interrupts.check()
+            if keeper.due(self.made):
+                keeper.save(self._state(None), self.made)
+
     def before(self, row: Row) -> End | None:
         """Take the row before an update: record it where its turn has come, and judge the gradient."""
         if self.recording and self._record(row):
             return End(Status.STOPPED, f"A callback stopped the run after {self.made} updates.")
-        return self._by_gradient(row)
+        return self._judge.by_gradient(row)
 
     def after(self, loss: float, row: Row | None) -> End | None:
         """Count an update that saw `loss`; judge the loss. `row` is what `before` was given, if it was."""
         recorded = self.recording
         self.made += 1
-        if trouble := self._diverges(loss):
-            return End(Status.DIVERGED, f"Diverged at step {self.made - 1}: {trouble}.")
+        if end := self._judge.divergence(loss, self.made - 1):
+            return end
         if self.exact or recorded:
-            end = self._by_loss(loss if row is None else row["loss"])
-            if end:
-                return end
-        return self._tell(loss)
+            return self._judge.by_loss(loss if row is None else row["loss"], self.made)
+        return None
 
     @property
     def quiet(self) -> int:
         """How many updates lie ahead of the next one that is recorded; an engine may make them in one go.
 
         It has to stop before an update whose loss is above `limit` or not a number, and before one at which a
-        tolerance may be reached.
+        tolerance may be reached; and to `pause` first.
         """
+        if self.every_update:
+            return 0
         recorded = self.plan.every - 1 - self.made % self.plan.every
-        return 0 if self.every_update else min(recorded, self.plan.steps - self.made)
+        ahead = min(recorded, self.plan.steps - self.made)
+        return ahead if self.plan.keeper is None else min(ahead, self.plan.keeper.ahead(self.made))
 
     @property
     def limit(self) -> float:
         """The largest loss that does not count as diverged."""
-        start = math.nan if self.start is None else self.start["loss"]
-        largest = sys.float_info.max
-        return largest if start <= 0 else min(DIVERGED_RATIO * start, largest) if math.isfinite(start) else math.nan
+        return self._judge.limit
 
     @property
     def tolerances(self) -> tuple[float, float]:
         """tol_loss, and the square of tol_gradient and a bit; -1 where an update is not judged by it."""
-        loss, gradient = self.plan.tol_loss, self.plan.tol_gradient
-        if not self.exact:
-            return -1.0, -1.0
-        return -1.0 if loss is None else loss, -1.0 if gradient is None else gradient * gradient * (1 + 1e-9)
+        return self._judge.tolerances
 
     @property
     def calm(self) -> tuple[float, float]:
         """How often running the loss hardly changed, and what it was."""
-        return float(self._calm), self._last
+        return self._judge.calm
 
     def passed(self, made: int, calm: Sequence[float]) -> End | None:
         """Count updates that were made in one go; `calm` is as they left it, its last number the loss they saw."""
         self.made += made
-        self._calm, self._last = int(calm[0]), calm[1]
-        return self._tell(self._last) if made else None
+        self.torn = False
+        self._judge.passed(calm)
+        return self.tell(self.calm[1]) if made else None
 
-    def _tell(self, loss: float) -> End | None:
+    def tell(self, loss: float) -> End | None:
+        """Tell the callbacks of an update that saw `loss`."""
+        self.torn = False
         try:
             for watch in self._on_step:
                 watch(self.made, loss)
@@ -166,15 +198,63 @@ class Watch:
             return End(Status.STOPPED, f"A callback stopped the run after {self.made} updates.")
         return None
 
+    def _begin(self) -> End | None:
+        """Make the callbacks ready, and the run from its checkpoint where it has one; return how that one has ended."""
+        keeper = self.plan.keeper
+        state = None if keeper is None else keeper.state
+        end = None if state is None else self._restore(state)
+        for callback in self.plan.callbacks:
+            if state is not None and hasattr(callback, "on_resume"):
+                callback.on_resume(self.made)
+            if hasattr(callback, "on_begin"):
+                callback.on_begin(self.plan.steps)
+        if state is None:
+            self.start = self.run.measure()
+            self._judge.start = self.start["loss"]
+        self.torn = False
+        return end
+
+    def _restore(self, state: Mapping[str, Any]) -> End | None:
+        own = state["watch"]
+        self.made, self._seconds, self.rows = own["made"], own["seconds"], rows_of(own["rows"])
+        self.start = rows_of(own["start"])[0]
+        self._judge.start, self._judge.calm = self.start["loss"], (own["calm"][0], own["calm"][1])
+        self.run.restore(state["run"])
+        return End(Status(own["end"][0]), own["end"][1]) if own["end"] else None
+
+    def _state(self, end: End | None) -> dict[str, Any]:
+        """Return the run as it stands. A row of this moment is left out: it is recorded again."""
+        assert self.start is not None  # noqa: S101
+        return {
+            "watch": {
+                "made": self.made,
+                "rows": columns_of([row for row in self.rows if row["step"] < self.made]),
+                "start": columns_of([self.start]),
+                "calm": [*self.calm],
+                "seconds": self._elapsed(),
+                "end": None if end is None else [str(end.status), end.message],
+            },
+            "run": self.run.snapshot(),
+        }
+
+    def _save(self, ended: End | None) -> None:
+        """Write the last checkpoint: an end that more steps would not change is part of it."""
+        final = ended is not None and ended.status in (Status.CONVERGED, Status.DIVERGED)
+        if self.plan.keeper is not None and self.start is not None and (final or not self.torn):
+            self.plan.keeper.save(self._state(ended if final else None), self.made, final)
+
+    def _elapsed(self) -> float:
+        return self._seconds + time.perf_counter() - self._began
+
     def _finish(self, end: End) -> End:
         """Record the last row and judge it."""
         if end.status is Status.DIVERGED or (self.rows and self.rows[-1]["step"] == self.made):
             return end
-        row = self.measure()
-        if trouble := self._diverges(row["loss"]):
-            return End(Status.DIVERGED, f"Diverged at step {self.made}: {trouble}.")
+        row = self.run.measure()
+        if trouble := self._judge.divergence(row["loss"], self.made):
+            return trouble
         self._record(row)
-        return (self._by_gradient(row) or end) if end.status is Status.STEPS_DONE else end
+        return (self._judge.by_gradient(row) or end) if end.status is Status.STEPS_DONE else end
 
     def _keep(self, status: Status) -> Row:
         """Return the row whose coefficients are the result."""
@@ -183,7 +263,7 @@ class Watch:
             self.rows = [self.start, *later]
             return min(reversed(self.rows), key=lambda row: row["loss"])
         if not (self.rows and self.rows[-1]["step"] == self.made):  # interrupted
-            self.rows.append(self.measure())
+            self.rows.append(self.run.measure())
         return self.rows[-1]
 
     def _record(self, row: Row) -> bool:
@@ -199,28 +279,13 @@ class Watch:
             stop |= isinstance(answer, (bool, np.bool_)) and bool(answer)
         return stop
 
-    def _diverges(self, loss: float) -> str:
-        start = math.nan if self.start is None else self.start["loss"]
-        if not math.isfinite(loss):
-            return "the loss is not finite"
-        if start > 0 and loss > DIVERGED_RATIO * start:
-            return f"the loss is {loss:.4g}, more than {DIVERGED_RATIO:.0e} times its start of {start:.4g}"
-        return ""
 
-    def _by_gradient(self, row: Row) -> End | None:
-        tolerance = self.plan.tol_gradient
-        if tolerance is None or not row["gradient_norm"] <= tolerance:
-            return None
-        size = f"the norm of the gradient is {row['gradient_norm']:.3g}, at most tol_gradient = {tolerance!r}"
-        return End(Status.CONVERGED, f"Converged after {self.made} updates: {size}.")
+def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """Return rows column by column, which is shorter on disk."""
+    return {name: [row[name] for row in rows] for name in sorted(Row.__annotations__)}  # type: ignore[literal-required]
 
-    def _by_loss(self, loss: float) -> End | None:
-        tolerance = self.plan.tol_loss
-        if tolerance is None:
-            return None
-        self._calm = self._calm + 1 if abs(loss - self._last) <= tolerance * abs(loss) else 0
-        self._last = loss
-        if self._calm < CALM_UPDATES:
-            return None
-        change = f"the loss changed by at most tol_loss = {tolerance!r} of itself {CALM_UPDATES} times running"
-        return End(Status.CONVERGED, f"Converged after {self.made} updates: {change}.")
+
+def rows_of(columns: Mapping[str, Sequence[Any]]) -> list[Row]:
+    """Return the rows; the inverse of `columns_of`."""
+    names = list(Row.__annotations__)
+    return [dict(zip(names, row, strict=True)) for row in zip(*(columns[name] for name in names), strict=True)]  # type: ignore[misc]
