@@ -10,6 +10,12 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "train": "polyoptim.training",
+    "race": "polyoptim.racing.contest",
+    "sweep": "polyoptim.racing.landscape",
+    "advise": "polyoptim.racing.advice",
+    "Race": "polyoptim.racing.contest",
+    "Sweep": "polyoptim.racing.landscape",
+    "Advice": "polyoptim.racing.advice",
     "Result": "polyoptim.result",
     "load": "polyoptim.result",
     "Status": "polyoptim.solution",

@@ -18,6 +18,9 @@ COMMANDS = Registry(
     "command",
     {
         "train": "polyoptim.cli.train:train",
+        "race": "polyoptim.cli.race:race",
+        "sweep": "polyoptim.cli.sweep:sweep",
+        "advise": "polyoptim.cli.advise:advise",
         "show": "polyoptim.cli.show:show",
         "export": "polyoptim.cli.export:export",
     },
@@ -49,6 +52,9 @@ def cli() -> None:
 
     \b
     polyoptim train "sin(x)" --seed 0 --save sine.json
+    polyoptim race "sin(x)" --optimizers all
+    polyoptim sweep "sin(x)" --over lr=1e-6:1:61:log --over momentum=0:0.99:40 --plot map.png
+    polyoptim advise "sin(x)"
     polyoptim show sine.json
     polyoptim export sine.json sine.py sine.ipynb
     """  # noqa: D301 - click's mark against wrapping

@@ -144,3 +144,48 @@ def value(text: str) -> Any:
 def powers(text: str | None) -> list[Any] | None:
     """Return the powers of ``0,1,3``."""
     return None if text is None else [part.strip() for part in text.split(",")]
+
+
+def words(text: str) -> list[str]:
+    """Return the words between the commas that are in no brackets.
+
+    >>> words("SGD, Adam:betas=(0.9,0.99)")
+    ['SGD', 'Adam:betas=(0.9,0.99)']
+    """
+    parts = re.split(r",(?![^()\[\]]*[)\]])", text)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def racer(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the optimizer and the options of ``SGD:momentum=0.9:nesterov=true``.
+
+    >>> racer("SGD:momentum=0.9:nesterov=true")
+    ('SGD', {'momentum': 0.9, 'nesterov': True})
+    """
+    name, *options = text.split(":")
+    return name, settings("--optimizers", options) or {}
+
+
+def grid_of(option: str, text: str) -> Any:
+    """Return the range of ``FIRST:LAST:COUNT`` or ``FIRST:LAST:COUNT:log``, or the list of values with commas.
+
+    >>> grid_of("--lrs", "1e-6:1:7:log"), grid_of("--over", "power,legendre"), grid_of("--over", "true,false")
+    ((1e-06, 1.0, 7, 'log'), ['power', 'legendre'], [True, False])
+    """
+    if ":" not in text:
+        return [value(part) for part in words(text)]
+    parts = [part.strip() for part in text.split(":")]
+    if not (len(parts) == 3 or (len(parts) == 4 and parts[3].casefold() in ("log", "lin"))):
+        raise ArgumentError(
+            f"{option} takes FIRST:LAST:COUNT, FIRST:LAST:COUNT:log or values with commas, got {text!r}."
+        )
+    found = tuple(value(part) for part in parts[:3])
+    return (*found, "log") if parts[-1].casefold() == "log" else found
+
+
+def over_axis(text: str) -> tuple[str, Any]:
+    """Return name and values of ``NAME=VALUES``."""
+    name, equals, values = text.partition("=")
+    if not equals or not name.strip().isidentifier():
+        raise ArgumentError(f"--over takes NAME=VALUES, such as lr=1e-6:1:61:log, got {text!r}.")
+    return name.strip(), grid_of("--over", values)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,7 @@ class Outcome:
     diverged : the update at which each run diverged, -1 where it did not.
     reached : after how many updates the excess was first at most each of the marks, shape (marks, runs); -1 where it
         never was.
+    spent : evaluations of the gradient that each run has made, shape (runs,).
     """
 
     coef: Array
@@ -54,6 +56,7 @@ class Outcome:
     excess: Array
     diverged: npt.NDArray[np.int64]
     reached: npt.NDArray[np.int64]
+    spent: npt.NDArray[np.int64]
 
 
 def lanes_fit(kind: Kind) -> bool:
@@ -236,6 +239,11 @@ def _deeper(lines: list[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 
+def lanes_module(kind: Kind, marks: int) -> ModuleType:
+    """Return the compiled module of ``lanes_text``."""
+    return compiled(lanes_text(kind, marks)).module
+
+
 def side_by_side(
     kind: Kind,
     objective: QuadraticObjective,
@@ -263,7 +271,7 @@ def side_by_side(
     """
     runs, columns = starts.shape
     single, groups = layout(kind, len(marks))
-    run_lanes = compiled(lanes_text(kind, len(marks))).module.lanes
+    run_lanes = lanes_module(kind, len(marks)).lanes
     rows = objective.rows if kind.unrolled else objective.rows.T
     given = [np.ascontiguousarray(part).ravel() for part in (rows, objective.wanted, objective.down)]
     first_coef = single.index("c0") if kind.unrolled else len(single)
@@ -276,7 +284,7 @@ def side_by_side(
         block[: hyper.shape[1]] = hyper[chosen].T
         block[first_coef : first_coef + columns] = starts[chosen].T
         run_lanes(*given, objective.factor, objective.optimum, steps, marks, columns, block.ravel())
-        count = min(LANES, runs - first)
+        count: int = min(LANES, runs - first)
         coef[first : first + count] = block[first_coef : first_coef + columns, :count].T
         judged[:, first : first + count] = block[first_judged:marked, :count]
         return count
@@ -286,7 +294,7 @@ def side_by_side(
     diverged, reached = judged[0].astype(np.int64), judged[2:].astype(np.int64)
     excess = np.where(diverged < 0, judged[1], np.nan)
     reached = np.where((diverged >= 0) & (reached >= diverged), -1, reached)
-    return Outcome(coef, objective.optimum + excess, excess, diverged, reached)
+    return Outcome(coef, objective.optimum + excess, excess, diverged, reached, np.full(runs, steps))
 
 
 def _shared(work: Callable[[int], int], tasks: range) -> Iterator[int]:

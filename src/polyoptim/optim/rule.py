@@ -99,6 +99,7 @@ class Rule:
     functions : the factory of a rule that moves each coefficient by itself.
     vector : the factory of a rule that couples coefficients.
     in_torch : whether torch has a class of this name.
+    linear : whether a step is that of gradient descent with momentum, whose stability and pace are known exactly.
     reevaluates : whether a step evaluates the loss more than once; torch's class then wants a closure.
 
     Examples
@@ -126,6 +127,7 @@ class Rule:
     functions: Callable[..., Functions] | None = None
     vector: Callable[..., Vector] | None = None
     in_torch: bool = True
+    linear: bool = False
     reevaluates: bool = False
 
     def check(self, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,4 +66,5 @@ SGD = Rule(
     state=("momentum_buffer",),
     scalars={"begun": 0.0, "kept": 0.0, "taken": 0.0},
     functions=sgd,
+    linear=True,
 )

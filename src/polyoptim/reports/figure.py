@@ -36,11 +36,12 @@ def figure(result: Result, path: str | os.PathLike[str] | None = None) -> Figure
         panel.grid(alpha=0.25)
     drawn.suptitle(_wrapped(result.formula), fontsize=10)
     if path is not None:
-        _save(drawn, path)
+        save(drawn, path)
     return drawn
 
 
-def _save(drawn: Figure, path: str | os.PathLike[str]) -> None:
+def save(drawn: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure, in the format of the ending of `path`, atomically."""
     ending = Path(path).suffix.lower().lstrip(".")
     known = FigureCanvasAgg.get_supported_filetypes()
     if ending not in known:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from polyoptim.domain import Domain
 from polyoptim.errors import DataError
 from polyoptim.registry import Registry
 
@@ -34,6 +35,13 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def interval(self) -> Domain:
+        """Return the range of x."""
+        low, high = float(self.x.min()), float(self.x.max())
+        if low == high:
+            raise DataError(f"all values of x are {low!r}, which gives no interval. Give a domain, or more samples.")
+        return Domain(low, high)
 
 
 def column(values: Any, name: str) -> npt.NDArray[np.float64]:

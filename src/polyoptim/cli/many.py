@@ -1,0 +1,92 @@
+"""What commands that make many runs share: the bar with the runs a second, and how an outcome is printed and kept."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from polyoptim.cli.codes import WRONG
+from polyoptim.cli.files import check_files
+from polyoptim.cli.output import emit, say
+from polyoptim.errors import ArgumentError, PolyoptimError
+
+PATIENCE = 0.5  # seconds
+PER_SECOND = 10
+
+
+class Bar:
+    """Shows how many runs are done, and how many a second, once that lasts."""
+
+    def __init__(self, shown: bool) -> None:
+        self._shown = shown
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._begin, self._drawn = time.monotonic(), 0.0
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Draw the bar, at most ten times a second."""
+        now = time.monotonic()
+        if not self._shown or now - self._begin < PATIENCE or now - self._drawn < 1 / PER_SECOND:
+            return
+        self._drawn = now
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn("{task.completed:,}/{task.total:,} runs"),
+                BarColumn(),
+                TextColumn("{task.fields[pace]:,.0f} runs/s"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+                auto_refresh=False,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("", total=total, pace=0.0)
+        self._bar.update(self._task, completed=done, pace=done / (now - self._begin), refresh=True)
+
+
+def bar(quiet: bool) -> Bar:
+    """Return the bar for standard error, shown where that is a terminal."""
+    return Bar(shown=not quiet and sys.stderr.isatty())
+
+
+def check_places(plot: str | None, **files: str | None) -> None:
+    """Raise ArgumentError for a file that could not be written, before the work."""
+    for ending, path in files.items():
+        if path is not None and Path(path).suffix.lower() != f".{ending}":
+            raise ArgumentError(f"{path}: this file must end in .{ending}.")
+        check_files(path, None, (), "train")
+    check_files(None, plot, (), "train")
+
+
+def finish(outcome: Any, *, as_json: bool, tasks: dict[str | None, Callable[[str], object]]) -> int:
+    """Print the outcome, write its files, and return the exit code."""
+    emit(json.dumps(outcome.to_dict(), ensure_ascii=False, allow_nan=False) if as_json else outcome.report().rstrip())
+    code = 0
+    for path, task in tasks.items():
+        if path is None:
+            continue
+        try:
+            task(path)
+        except PolyoptimError as error:
+            say(f"polyoptim: {error}")
+            code = WRONG
+        else:
+            say(f"Written: {path}")
+    return code

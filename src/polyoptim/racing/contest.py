@@ -1,0 +1,471 @@
+"""race(): optimizers compared fairly, each with a learning rate tuned on the same budget."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from polyoptim import canonical
+from polyoptim.arguments import Arguments, read_options, read_seed
+from polyoptim.engines.loops import on_quadratic
+from polyoptim.engines.method import Method
+from polyoptim.engines.plan import Plan
+from polyoptim.engines.steps import LoopSteps
+from polyoptim.errors import ArgumentError
+from polyoptim.optim.rules import RULES
+from polyoptim.racing.axes import read_range
+from polyoptim.racing.stage import Entrant, Stage, entrant, runs, stage_of
+from polyoptim.racing.views import VIEWS
+from polyoptim.result import write
+from polyoptim.statement import state
+from polyoptim.targets.expression import integer, number
+
+Array = npt.NDArray[np.float64]
+
+MARKS = (0.1, 0.01, 1e-6)
+RATES = (1e-9, 10.0, 41, "log")
+ALL = "all"
+TIMINGS = 5
+
+
+@dataclass(frozen=True)
+class Finish:
+    """How an optimizer reached one mark, over the seeds that it was not tuned on.
+
+    Parameters
+    ----------
+    mark : the gap that was to be reached.
+    lr : the learning rate with which it does that fastest on the tuning seeds; None where none of them reached it.
+    at_edge : whether that rate is the first or the last of the grid, so that a better one may lie beyond.
+    reached : how many of the runs got there.
+    evaluations, low, high : of the gradient: the median, and an interval that holds it with at least 95 % confidence;
+        infinite where runs did not get there.
+    seconds : the median as time in this engine.
+    """
+
+    mark: float
+    lr: float | None
+    at_edge: bool
+    reached: int
+    evaluations: float
+    low: float
+    high: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Racer:
+    """One optimizer of a race.
+
+    Parameters
+    ----------
+    name, optimizer, options : how it is called, the rule, and its options beside lr.
+    finishes : one for each mark.
+    lr, gap, low, high : the rate with the least median gap at the end on the tuning seeds; on the others, the median
+        gap and its interval.
+    grid_gap : the median gap at the end over the tuning seeds, for each rate of the grid; infinite where most diverged.
+    grid_evaluations : the median evaluations to each mark, likewise, shape (marks, rates).
+    seconds_per_evaluation : measured.
+    compiled : whether its steps are compiled; the time of one that is not does not compare.
+    """
+
+    name: str
+    optimizer: str
+    options: Mapping[str, Any]
+    finishes: tuple[Finish, ...]
+    lr: float
+    gap: float
+    low: float
+    high: float
+    grid_gap: Array
+    grid_evaluations: Array
+    seconds_per_evaluation: float
+    compiled: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Race:
+    """Optimizers on one problem, best first: by evaluations to the smallest mark, then to the others, then by gap.
+
+    Parameters
+    ----------
+    target : what was learned.
+    basis, degree, optimum : of the problem.
+    steps : evaluations of the gradient in each run.
+    marks : gaps to reach.
+    lrs : the grid on which every optimizer was tuned.
+    tuning_seeds, seeds : the seeds of tuning, and those of the report.
+    racers : the optimizers.
+    runs, seconds : how many runs were made, and in what time.
+    """
+
+    target: Mapping[str, Any]
+    basis: str
+    degree: int
+    optimum: float
+    steps: int
+    marks: tuple[float, ...]
+    lrs: Array
+    tuning_seeds: tuple[int, ...]
+    seeds: tuple[int, ...]
+    racers: tuple[Racer, ...]
+    runs: int
+    seconds: float
+
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the table: one entry for each optimizer and mark."""
+        rows = [
+            {
+                "optimizer": racer.name, "mark": finish.mark, "lr": math.nan if finish.lr is None else finish.lr,
+                "at_edge": finish.at_edge, "reached": finish.reached, "runs": len(self.seeds),
+                "evaluations": finish.evaluations, "low": finish.low, "high": finish.high, "seconds": finish.seconds,
+                "final_lr": racer.lr, "final_gap": racer.gap, "compiled": racer.compiled,
+            }
+            for racer in self.racers
+            for finish in racer.finishes
+        ]  # fmt: skip
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+    def data_frame(self) -> Any:
+        """Return the table as a data frame of pandas, or of polars where pandas is not installed."""
+        return VIEWS["data_frame"](self.columns())
+
+    def save_csv(self, path: Any) -> None:
+        """Write the table as CSV, atomically."""
+        write(path, VIEWS["csv"](self.columns()).encode("utf-8"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the race for JSON; what is not finite is None."""
+        return {
+            "verb": "race",
+            "target": dict(self.target),
+            "basis": self.basis,
+            "degree": self.degree,
+            "optimum": self.optimum,
+            "steps": self.steps,
+            "marks": list(self.marks),
+            "lrs": self.lrs.tolist(),
+            "tuning_seeds": list(self.tuning_seeds),
+            "seeds": list(self.seeds),
+            "racers": [_document(racer) for racer in self.racers],
+            "runs": self.runs,
+            "seconds": self.seconds,
+        }
+
+    def save(self, path: Any) -> None:
+        """Write the race as JSON, atomically."""
+        write(path, canonical.spell(self.to_dict()))
+
+    def report(self) -> str:
+        """Return what a person wants to know, as text."""
+        return VIEWS["race_report"](self)  # type: ignore[no-any-return]
+
+    def plot(self, path: Any = None) -> Any:
+        """Return a matplotlib figure: the grids of tuning, and the evaluations to each mark; with `path` saved too."""
+        return VIEWS["race_figure"](self, path)
+
+    def __repr__(self) -> str:
+        return f"<Race of {', '.join(racer.name for racer in self.racers)}>"
+
+
+def race(
+    target: Any,
+    y: Any = None,
+    *,
+    optimizers: Any = ALL,
+    x: Any = None,
+    weight: Any = None,
+    domain: Any = ("-pi", "pi"),
+    samples: Any = 2000,
+    degree: Any = 3,
+    powers: Sequence[int] | None = None,
+    basis: str = "power",
+    mapped: bool | None = None,
+    reduction: str = "sum",
+    steps: Any = 2000,
+    lrs: Any = RATES,
+    marks: Sequence[float] = MARKS,
+    tuning_seeds: Any = 5,
+    seeds: Any = 21,
+    seed: Any = 0,
+    progress: Callable[[int, int], object] | None = None,
+) -> Race:
+    """Compare optimizers on one problem: gradient evaluations and time until the loss is within a gap of the optimum.
+
+    Each has the same budget of tuning: every rate of one grid, on the same seeds. For each mark the rate that gets
+    there most often, then with the fewest evaluations, is taken, and reported on seeds that it was not tuned on. So
+    nobody wins by having been given the better rate, nor by luck.
+
+    Parameters
+    ----------
+    target, y, x, weight, domain, samples, degree, powers, basis, mapped, reduction : the problem, as in train(); the
+        loss is the squared one.
+    optimizers : "all", or a list of names, of pairs (name, options), or of mappings with "optimizer" and options.
+    steps : evaluations of the gradient that each run may use; those of a line search or an inner iteration count too.
+    lrs : the grid of rates, (first, last, count, "log") or a list.
+    marks : gaps to reach, loss / optimum - 1.
+    tuning_seeds, seeds : how many seeds are tuned on, and reported on.
+    seed : the first of them.
+    progress : called with (runs done, runs in all) now and then.
+
+    Raises
+    ------
+    ArgumentError, DataError
+        With a sentence for each wrong argument; also where the optimum is zero to rounding, so that there is no gap.
+
+    Notes
+    -----
+    Evaluations are those made before the one that sees a loss within the mark. The interval of a median is that
+    between two order statistics, whatever the distribution (Thompson 1936, doi:10.1214/aoms/1177732502).
+
+    Examples
+    --------
+    >>> found = race("sin(x)", optimizers=["SGD", "Rprop"], steps=300, seeds=5)
+    >>> [racer.name for racer in found.racers]
+    ['Rprop', 'SGD']
+    """
+    check = Arguments()
+    entrants: list[Entrant] = check(lambda: _entrants(optimizers))
+    grid = check(lambda: read_grid(lrs))
+    wanted = check(lambda: _marks(marks))
+    budget = check(lambda: integer(steps, "steps", minimum=1))
+    tuned_on = check(lambda: integer(tuning_seeds, "tuning_seeds", minimum=1))
+    reported_on = check(lambda: integer(seeds, "seeds", minimum=1))
+    first = check(lambda: read_seed(0 if seed is None else seed))
+    words = {
+        "domain": domain, "samples": samples, "degree": degree, "powers": powers, "basis": basis, "mapped": mapped,
+        "reduction": reduction,
+    }  # fmt: skip
+    stated = state(target, y, x, weight, words, check)
+    stage = stage_of(stated.problem)
+    if stage.optimum.is_zero:
+        raise ArgumentError(
+            "the optimum is zero to rounding, so there is no gap to reach: the target is itself such a polynomial. "
+            "Take a lower degree, or another target."
+        )
+    begin = time.perf_counter()
+    tuning, report = range(first, first + tuned_on), range(first + tuned_on, first + tuned_on + reported_on)
+    each = len(grid) * len(tuning) + len(report) * (len(wanted) + 1)
+    course = _Course(
+        stage, grid, wanted, budget, tuple(tuning), tuple(report), _counter(each * len(entrants), progress)
+    )
+    racers = sorted((course.run(who) for who in entrants), key=_rank)
+    return Race(
+        target=stated.about,
+        basis=stage.problem.family.name,
+        degree=stage.problem.degree,
+        optimum=stage.value,
+        steps=budget,
+        marks=wanted,
+        lrs=grid,
+        tuning_seeds=course.tuning,
+        seeds=course.report,
+        racers=tuple(racers),
+        runs=each * len(entrants),
+        seconds=time.perf_counter() - begin,
+    )
+
+
+@dataclass(frozen=True)
+class _Course:
+    """What is the same for every optimizer."""
+
+    stage: Stage
+    lrs: Array
+    marks: tuple[float, ...]
+    steps: int
+    tuning: tuple[int, ...]
+    report: tuple[int, ...]
+    tell: Callable[[int], None]
+
+    def run(self, who: Entrant) -> Racer:
+        gaps, evaluations = self._runs(who, self.lrs, self.tuning)
+        grid_gap = np.median(np.where(np.isnan(gaps), np.inf, gaps), axis=1)
+        finishes = []
+        pace, compiled = self._pace(who, float(self.lrs[int(np.argmin(grid_gap))]))
+        for place, mark in enumerate(self.marks):
+            best = _best(evaluations[place], grid_gap)
+            lr = None if best is None else float(self.lrs[best])
+            reached = np.full(len(self.report), np.inf)
+            if lr is None:
+                self.tell(len(self.report))
+            else:
+                reached = self._runs(who, np.array([lr]), self.report)[1][place, 0]
+            median, low, high = median_interval(reached)
+            finishes.append(
+                Finish(
+                    mark=mark,
+                    lr=lr,
+                    at_edge=best in (0, len(self.lrs) - 1),
+                    reached=int(np.isfinite(reached).sum()),
+                    evaluations=median,
+                    low=low,
+                    high=high,
+                    seconds=median * pace,
+                )
+            )
+        last = float(self.lrs[int(np.argmin(grid_gap))])
+        final = self._runs(who, np.array([last]), self.report)[0][0]
+        gap, low, high = median_interval(np.where(np.isnan(final), np.inf, final))
+        return Racer(
+            who.name, who.rule.name, dict(who.options), tuple(finishes), last, gap, low, high,
+            grid_gap, np.median(evaluations, axis=2), pace, compiled,
+        )  # fmt: skip
+
+    def _runs(self, who: Entrant, lrs: Array, seeds: Sequence[int]) -> tuple[Array, Array]:
+        """Return the gap at the end, shape (rates, seeds), and the evaluations to each mark, (marks, rates, seeds)."""
+        numbers, flags = who.hyper(float(lrs[0]))
+        rows = np.array([who.hyper(float(lr))[0] for lr in lrs])
+        hyper = np.repeat(rows, len(seeds), axis=0).reshape(-1, len(numbers))
+        starts = np.tile(np.array([self.stage.start(seed) for seed in seeds]), (len(lrs), 1))
+        sizes = [mark * self.stage.value for mark in self.marks]
+        found = runs(self.stage, who, flags, hyper, starts, self.steps, sizes, self.tell, budget=self.steps)
+        shape = (len(lrs), len(seeds))
+        reached = np.where(found.reached < 0, np.inf, found.reached.astype(np.float64))
+        return self.stage.gap(found.excess).reshape(shape), reached.reshape(len(sizes), *shape)
+
+    def _pace(self, who: Entrant, lr: float) -> tuple[float, bool]:
+        """Return the seconds of one evaluation with its update, and whether they are compiled."""
+        options = {"lr": lr, **who.options}
+        method = Method(
+            Plan(who.rule.name, options, lr, None, {}, self.steps, None, 1, None, None, 0, "float64", "cpu")
+        )
+        powers = self.stage.problem.powers
+        advance = on_quadratic(who.kind(self.stage, method.flags), self.stage.objective, True)
+        if advance is None:
+            numbers, flags = who.hyper(lr)
+            starts = np.array([self.stage.start(seed) for seed in range(TIMINGS)])
+            hyper = np.tile(np.array(numbers), (TIMINGS, 1))
+            begin = time.perf_counter()
+            found = runs(self.stage, who, flags, hyper, starts, self.steps, (), _nobody, budget=self.steps)
+            return (time.perf_counter() - begin) / float(found.spent.sum()), False
+        times = []
+        for seed in range(TIMINGS):
+            loop = LoopSteps(method, self.stage.start(seed).tolist(), 0 in powers, advance, True)
+            begin = time.perf_counter()
+            made, _ = loop.many(0, self.steps, math.inf, (-1.0, -1.0), (0.0, math.nan))
+            times.append((time.perf_counter() - begin) / max(made, 1))
+        return float(np.median(times)), True
+
+
+def _nobody(_count: int) -> None:
+    """Tell nobody."""
+
+
+def _counter(total: int, progress: Callable[[int, int], object] | None) -> Callable[[int], None]:
+    done = [0]
+
+    def tell(count: int) -> None:
+        done[0] += count
+        if progress is not None:
+            progress(done[0], total)
+
+    return tell
+
+
+def median_interval(values: Array) -> tuple[float, float, float]:
+    """Return the median, and the order statistics between which it is with at least 95 % confidence.
+
+    For five values or fewer no two of them are that sure; these are then the least and the largest.
+
+    >>> median_interval(np.array([3.0, 1.0, 2.0, 5.0, 4.0, 6.0, 7.0]))
+    (4.0, 1.0, 7.0)
+    """
+    ordered, count = np.sort(values), len(values)
+    outside, place = 0.5**count, 0  # the chance that the median is below the first value
+    while place < (count - 1) // 2:
+        wider = outside + math.comb(count, place + 1) * 0.5**count
+        if wider > 0.025:
+            break
+        outside, place = wider, place + 1
+    middle = ordered[(count - 1) // 2], ordered[count // 2]
+    median = math.inf if math.isinf(middle[1]) else float(middle[0] + middle[1]) / 2
+    return median, float(ordered[place]), float(ordered[count - 1 - place])
+
+
+def _best(evaluations: Array, grid_gap: Array) -> int | None:
+    """Return the rate that reaches a mark most often, then fastest, then with the least gap in the end."""
+    reached = np.isfinite(evaluations).sum(axis=1)
+    if not reached.any():
+        return None
+    order = np.lexsort((grid_gap, np.median(evaluations, axis=1), -reached))
+    return int(order[0])
+
+
+def _rank(racer: Racer) -> tuple[float, ...]:
+    return (*(finish.evaluations for finish in reversed(racer.finishes)), racer.gap)
+
+
+def _entrants(optimizers: Any) -> list[Entrant]:
+    if isinstance(optimizers, str):
+        optimizers = list(RULES) if optimizers.casefold() == ALL else [optimizers]
+    if not isinstance(optimizers, Iterable):
+        raise ArgumentError(f"optimizers must be 'all' or a list of names, got {optimizers!r}.")
+    check = Arguments()
+    found = [check(partial(_entrant, one)) for one in optimizers]
+    check.done()
+    if not found:
+        raise ArgumentError("optimizers must name at least one, got none.")
+    names = [who.name for who in found]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise ArgumentError(f"optimizer {name} is there twice. Name it once.")
+    return found
+
+
+def _entrant(one: Any) -> Entrant:
+    if isinstance(one, Mapping) and "optimizer" in one:
+        one = (one["optimizer"], {name: value for name, value in one.items() if name != "optimizer"})
+    name, options = (
+        (one, {}) if isinstance(one, str) else one if isinstance(one, tuple) and len(one) == 2 else (None, {})
+    )
+    if not isinstance(name, str):
+        raise ArgumentError(f"each of optimizers must be a name or a pair (name, options), got {one!r}.")
+    given = read_options(options, "the options of an optimizer")
+    if "lr" in given:
+        raise ArgumentError(f"the lr of {name} is tuned on the grid, the same for all. Leave it out, or change lrs.")
+    return entrant(name, given)
+
+
+def read_grid(lrs: Any) -> Array:
+    """Return the rates of a grid, ascending."""
+    if isinstance(lrs, tuple) and 3 <= len(lrs) <= 4 and (len(lrs) == 4 or isinstance(lrs[2], int)):
+        return np.array(read_range("lrs", lrs)[0])
+    if isinstance(lrs, str) or not isinstance(lrs, Iterable):
+        raise ArgumentError(f'lrs must be (first, last, count, "log") or a list of rates, got {lrs!r}.')
+    found = sorted({number(lr, "each of lrs") for lr in lrs})
+    if not found or found[0] <= 0:
+        raise ArgumentError(f"lrs must be rates > 0, got {lrs!r}.")
+    return np.array(found)
+
+
+def _marks(marks: Any) -> tuple[float, ...]:
+    if isinstance(marks, str) or not isinstance(marks, Iterable):
+        raise ArgumentError(f"marks must be a list of gaps such as [0.1, 0.01], got {marks!r}.")
+    found = sorted({number(mark, "each of marks") for mark in marks}, reverse=True)
+    if not found or found[-1] <= 0:
+        raise ArgumentError(f"marks must be gaps > 0, got {marks!r}.")
+    return tuple(found)
+
+
+def _document(racer: Racer) -> dict[str, Any]:
+    document = {name: plain(value) for name, value in vars(racer).items() if name != "finishes"}
+    return {**document, "finishes": [{name: plain(value) for name, value in vars(f).items()} for f in racer.finishes]}
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON knows it; a number that is not finite is None."""
+    if isinstance(value, np.ndarray):
+        return [plain(part) for part in value.tolist()]
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,73 @@
+"""A problem as the user states it: read, checked, sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from polyoptim.arguments import Arguments, check_powers, read_count, resolve_domain
+from polyoptim.bases import FAMILIES
+from polyoptim.bases.family import Family
+from polyoptim.domain import Domain
+from polyoptim.errors import ArgumentError
+from polyoptim.losses import find_loss
+from polyoptim.problem import Problem
+from polyoptim.registry import match
+from polyoptim.targets.target import Target
+
+# What states a problem, by the words of train(), with its defaults; data come beside it.
+DEFAULTS: Mapping[str, Any] = {
+    "domain": ("-pi", "pi"),
+    "samples": 2000,
+    "degree": 3,
+    "powers": None,
+    "basis": "power",
+    "mapped": None,
+    "reduction": "sum",
+}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A problem with the squared loss, in float64, and what is known of its target.
+
+    Parameters
+    ----------
+    problem : the problem.
+    about : "kind" and "text" of the target, as in a result.
+    """
+
+    problem: Problem
+    about: Mapping[str, Any]
+
+
+def state(target: Any, y: Any, x: Any, weight: Any, given: Mapping[str, Any], check: Arguments) -> Statement:
+    """Return the problem that train() would make of these arguments, for the squared loss.
+
+    Raises
+    ------
+    ArgumentError, DataError
+        With a sentence for each wrong argument, those that `check` has collected too.
+    """
+    words = {**DEFAULTS, **given}
+    family: Family = check(lambda: FAMILIES[words["basis"]])
+    chosen = check(lambda: check_powers(words["degree"], words["powers"]))
+    interval = check(lambda: resolve_domain(words["domain"], None))
+    count = check(lambda: read_count(words["samples"]))
+    reduction = check(lambda: match("reduction", words["reduction"], ("sum", "mean")))
+    mapped = check(lambda: _read_mapped(words["mapped"]))
+    what = check(lambda: Target(target, y, x, weight))
+    check.done()
+    points = what.points(interval, count, "float64", "numpy")
+    if what.is_data and words["domain"] is DEFAULTS["domain"]:
+        interval = points.interval()
+    window = family.window if (family.mapped if mapped is None else mapped) else None
+    domain = Domain(interval.a, interval.b, window)
+    return Statement(Problem(points, family, domain, chosen, find_loss("squared"), {}, reduction), what.about)
+
+
+def _read_mapped(mapped: Any) -> bool | None:
+    if mapped is not None and not isinstance(mapped, bool):
+        raise ArgumentError(f"mapped must be True, False or None, got {mapped!r}.")
+    return mapped
