@@ -14,7 +14,8 @@ from polyoptim.losses import LOSSES
 SIGNATURE = """target, y=None, *, x=None, weight=None, domain=("-pi", "pi"), samples=2000, degree=3, powers=None, \
 basis="power", mapped=None, loss="squared", loss_options=None, reduction="sum", optimizer="RMSprop", lr=1e-3, \
 optimizer_options=None, schedule=None, schedule_options=None, steps=2000, batch_size=None, every=100, tol_loss=None, \
-tol_gradient=None, seed=None, dtype=None, device="cpu", engine="torch", strict=False, callbacks=()"""
+tol_gradient=None, seed=None, dtype=None, device="cpu", engine="torch", strict=False, callbacks=(), \
+checkpoint=None, checkpoint_every="30s", resume=False"""
 
 
 def test_signature_of_train() -> None:
@@ -56,6 +57,9 @@ def test_result_and_its_rows() -> None:
         "x",
         "weight",
         "callbacks",
+        "checkpoint",
+        "checkpoint_every",
+        "resume",
     }
 
 

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +66,7 @@ class Store:
         lists, and the order of a mapping does not count. Give a hash of what is large.
     surroundings : what may change the last bits, such as versions and the number of threads. Where it differs from
         that of the checkpoint, a note says so.
+    adopted : names in `identity` whose value is that of the checkpoint, where there is one: a seed that was drawn.
 
     Raises
     ------
@@ -86,7 +87,9 @@ class Store:
         folder: str | os.PathLike[str],
         identity: Mapping[str, Any],
         surroundings: Mapping[str, Any] | None = None,
+        adopted: Collection[str] = (),
     ) -> None:
+        self._adopted = frozenset(adopted)
         self._identity, self._surroundings = _packed(identity), _packed(surroundings or {})
         try:
             self.folder = Path(folder).absolute()
@@ -101,6 +104,9 @@ class Store:
         try:
             self._locked = _lock(descriptor)
             document, _ = self._search()
+            if document is not None:
+                self._identity = document["identity"]
+            self._adopted = frozenset()
             with suppress(OSError):
                 self._remove_unfinished()
         except BlockingIOError:
@@ -122,6 +128,11 @@ class Store:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes the run this run, as it stands in its checkpoints."""
+        return {name: canonical.unpack(value) for name, value in self._identity.items()}
 
     def close(self) -> None:
         """Unlock the folder."""
@@ -219,7 +230,9 @@ class Store:
             except (OSError, ValueError) as error:
                 passed[path] = _reason(error)
                 continue
-            different = _differences(document["identity"], self._identity)
+            there = document["identity"]
+            here = {**self._identity, **{name: there[name] for name in self._adopted if name in there}}
+            different = _differences(there, here)
             if different:
                 raise CheckpointError(
                     f"{self.folder} holds the checkpoint of another run: {different}. "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from fractions import Fraction
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ class Generator:
 
     ``Generator(seed)`` gives what a plain program draws after ``torch.manual_seed(seed)``: torch seeds MT19937 with
     the low 32 bits of the seed, takes the low 53 bits of two words for a float64 in [0, 1), and one word for each swap
-    of a permutation.
+    of a permutation. Of a float32 it takes the low 24 bits of one word.
 
     Notes
     -----
@@ -32,19 +32,36 @@ class Generator:
         self._words = np.random.MT19937(0)
         np.random.RandomState(self._words).seed(seed & 0xFFFFFFFF)  # the seeding of the original, which torch has too
 
-    def uniform(self, count: int, low: float, high: float) -> npt.NDArray[np.float64]:
-        """Return what ``torch.empty(count, dtype=torch.float64).uniform_(low, high)`` draws."""
+    def uniform(self, count: int, low: float, high: float, *, single: bool = False) -> npt.NDArray[np.float64]:
+        """Return what ``torch.empty(count, dtype=torch.float64).uniform_(low, high)`` draws; with `single`, float32."""
+        if single:
+            least = float(np.float32(low))
+            span = float(np.float32(np.float32(high) - np.float32(low)))
+            parts = (self._words.random_raw(count) & 0xFFFFFF).astype(np.float64) * 2.0**-24
+            # Exact in float64 but for the last bit; torch rounds once too, by FMA.
+            return (parts * span + least).astype(np.float32).astype(np.float64)
         words = self._words.random_raw(2 * count).astype(np.uint64).reshape(count, 2)
         bits = ((words[:, 0] << np.uint64(32)) | words[:, 1]) & np.uint64(2**53 - 1)
-        # torch's kernel multiplies and adds with one rounding (FMA): so do exact fractions.
-        width, start = Fraction(high - low), Fraction(low)
-        return np.array([float(Fraction(int(bit), 2**53) * width + start) for bit in bits])
+        # torch's kernel multiplies and adds with one rounding (FMA): so does the quotient of two integers.
+        (width, below), (start, under) = (high - low).as_integer_ratio(), low.as_integer_ratio()
+        times, plus, whole = width * under, start * below << 53, below * under << 53
+        return np.array([(bit * times + plus) / whole for bit in bits.tolist()])
 
     def permutation(self, count: int, swap: Shuffle | None = None) -> npt.NDArray[np.int64]:
         """Return what ``torch.randperm(count)`` draws; `swap` may be a faster `shuffle`."""
         order = np.arange(count)
         (swap or shuffle)(order, self._words.random_raw(max(count - 1, 0)).astype(np.uint64))
         return order
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state, for `restore`: the 624 words of MT19937 as bytes, and how many of them were used."""
+        state: Any = self._words.state
+        return {"words": state["state"]["key"].astype("<u4").tobytes(), "place": int(state["state"]["pos"])}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `snapshot` returned."""
+        words = np.frombuffer(state["words"], dtype="<u4").astype(np.uint32)
+        self._words.state = {"bit_generator": "MT19937", "state": {"key": words, "pos": state["place"]}}
 
 
 def shuffle(order: npt.NDArray[np.int64], words: npt.NDArray[np.uint64]) -> None:

@@ -82,5 +82,5 @@ def exp(x: float) -> float:
 
 
 def log1p(x: float) -> float:
-    """Return the logarithm of 1 + x, for x > -1."""
+    """Return the logarithm of 1 + x, for 0 <= x <= 1."""
     return math.log1p(x)

@@ -83,6 +83,9 @@ class Registry(Mapping[str, Any]):
             ) from None
         return getattr(loaded, attribute) if attribute else loaded
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from polyoptim.arguments import Arguments, check_powers, read_count, resolve_domain
@@ -16,9 +16,11 @@ from polyoptim.problem import Problem
 from polyoptim.registry import match
 from polyoptim.targets.target import Target
 
+# Left out, as this very object tells, it is the range of x where there are data.
+DEFAULT_DOMAIN = ("-pi", "pi")
 # What states a problem, by the words of train(), with its defaults; data come beside it.
 DEFAULTS: Mapping[str, Any] = {
-    "domain": ("-pi", "pi"),
+    "domain": DEFAULT_DOMAIN,
     "samples": 2000,
     "degree": 3,
     "powers": None,
@@ -36,10 +38,33 @@ class Statement:
     ----------
     problem : the problem.
     about : "kind" and "text" of the target, as in a result.
+    mapped : as it was given.
     """
 
     problem: Problem
     about: Mapping[str, Any]
+    mapped: bool | None = None
+
+    def with_words(self, *, basis: str | None = None, degree: Any = None) -> Problem:
+        """Return the problem with another basis or degree, on the same samples."""
+        family: Family = self.problem.family if basis is None else FAMILIES[basis]
+        powers = self.problem.powers if degree is None else check_powers(degree, None)
+        domain = replace(self.problem.domain, window=_window(family, self.mapped))
+        return replace(self.problem, family=family, domain=domain, powers=powers)
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """The problem for JSON, in the words of train()."""
+        problem = self.problem
+        return {
+            "domain": [problem.domain.a, problem.domain.b],
+            "samples": len(problem.samples),
+            "degree": problem.degree,
+            "powers": list(problem.powers),
+            "basis": problem.family.name,
+            "mapped": problem.domain.window is not None,
+            "reduction": problem.reduction,
+        }
 
 
 def state(target: Any, y: Any, x: Any, weight: Any, given: Mapping[str, Any], check: Arguments) -> Statement:
@@ -60,11 +85,14 @@ def state(target: Any, y: Any, x: Any, weight: Any, given: Mapping[str, Any], ch
     what = check(lambda: Target(target, y, x, weight))
     check.done()
     points = what.points(interval, count, "float64", "numpy")
-    if what.is_data and words["domain"] is DEFAULTS["domain"]:
+    if what.is_data and words["domain"] is DEFAULT_DOMAIN:
         interval = points.interval()
-    window = family.window if (family.mapped if mapped is None else mapped) else None
-    domain = Domain(interval.a, interval.b, window)
-    return Statement(Problem(points, family, domain, chosen, find_loss("squared"), {}, reduction), what.about)
+    domain = Domain(interval.a, interval.b, _window(family, mapped))
+    return Statement(Problem(points, family, domain, chosen, find_loss("squared"), {}, reduction), what.about, mapped)
+
+
+def _window(family: Family, mapped: bool | None) -> tuple[float, float] | None:
+    return family.window if (family.mapped if mapped is None else mapped) else None
 
 
 def _read_mapped(mapped: Any) -> bool | None:

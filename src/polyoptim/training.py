@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,18 +24,30 @@ from polyoptim.arguments import (
 from polyoptim.bases import FAMILIES
 from polyoptim.bases.family import Family
 from polyoptim.certificate import largest_stable_rate
+from polyoptim.checkpoint import Store
 from polyoptim.domain import Domain
-from polyoptim.engines import ENGINES
+from polyoptim.engines import ENGINES, comparison
+from polyoptim.engines.compiler import Notice, notice
+from polyoptim.engines.keeper import Keeper
+from polyoptim.engines.options import (
+    check_agreement,
+    read_callbacks,
+    read_checkpoint,
+    read_loss,
+    read_rate,
+    without_rate,
+)
 from polyoptim.engines.plan import DEFAULT_RATE, STEP_FUNCTIONS, Callback, Plan
-from polyoptim.errors import ArgumentError, DataError, StatusError
-from polyoptim.losses import Loss, find_loss
+from polyoptim.engines.surroundings import cores, processor
+from polyoptim.errors import ArgumentError, CheckpointError, DataError, PolyoptimError, StatusError
+from polyoptim.losses import Loss
 from polyoptim.problem import Problem
 from polyoptim.quadratic import Quadratic
 from polyoptim.registry import match
 from polyoptim.result import Result
 from polyoptim.solution import Optimum, Solution, Status
 from polyoptim.solvers.least_squares import least_squares
-from polyoptim.targets.expression import integer, number
+from polyoptim.targets.expression import integer
 from polyoptim.targets.samples import Samples
 from polyoptim.targets.target import Target
 
@@ -41,6 +56,13 @@ AUTO = "auto"
 # Spacing of each dtype at 1.
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 LARGEST_KEPT = 100_000
+# What of a plan makes a run this run; not its steps, so that it may be given more.
+DECISIVE = (
+    "optimizer", "optimizer_options", "lr", "schedule", "schedule_options", "batch_size", "every", "tol_loss",
+    "tol_gradient", "seed", "dtype", "device",
+)  # fmt: skip
+# Arguments that are no part of a result: they do not decide its numbers, or are kept in another way.
+NOT_RECORDED = ("target", "y", "x", "weight", "callbacks", "checkpoint", "checkpoint_every", "resume")
 SMALLEST_ADVISED = 1e-12  # a smaller learning rate is no advice
 
 
@@ -75,6 +97,9 @@ def train(
     engine: str = "torch",
     strict: bool = False,
     callbacks: Sequence[Callback] = (),
+    checkpoint: Any = None,
+    checkpoint_every: Any = "30s",
+    resume: bool = False,
 ) -> Result:
     """Train a polynomial step by step, and put it next to the best that any such polynomial can do.
 
@@ -113,6 +138,13 @@ def train(
         must.
     strict : raise StatusError where the run does not converge.
     callbacks : functions of a recorded row; one that returns True, or raises StopIteration, stops the run.
+    checkpoint : a folder in which the state of the run is kept, the last two checkpoints of it; None keeps none. Where
+        one cannot be written the run goes on, and a note says so.
+    checkpoint_every : updates between two checkpoints, or seconds as in "30s". The last state is written too.
+    resume : go on from the newest checkpoint that is whole, or from the beginning where there is none. The result is
+        bit for bit that of a run without a break. `steps` may be others: with more, a run that is done goes on. Without
+        a seed, that of the checkpoint is taken. What is the caller's own, a function or a class, is known by its name.
+        Without `resume` a run in a folder with checkpoints of the same run starts anew.
 
     Returns
     -------
@@ -124,6 +156,8 @@ def train(
         With a sentence for each wrong argument.
     DataError
         For a target that is not finite on the samples, a bad cell, columns that do not fit.
+    CheckpointError
+        Where the folder cannot be used, or holds the checkpoint of another run: of other arguments or other data.
     StatusError
         Under ``strict=True``.
 
@@ -133,14 +167,12 @@ def train(
     >>> result.status, len(result.coef), round(result.optimum, 4)
     (<Status.STEPS_DONE: 'steps_done'>, 4, 8.8172)
     """
-    arguments = {
-        name: value for name, value in locals().items() if name not in ("callbacks", "target", "y", "x", "weight")
-    }
+    arguments = {name: value for name, value in locals().items() if name not in NOT_RECORDED}
     check = Arguments()
     plan = {
-        "lr": check(lambda: _rate(lr, optimizer_options)),
+        "lr": check(lambda: read_rate(lr, optimizer_options)),
         "optimizer": optimizer,
-        "optimizer_options": check(lambda: _without_rate(read_options(optimizer_options, "optimizer_options"))),
+        "optimizer_options": check(lambda: without_rate(read_options(optimizer_options, "optimizer_options"))),
         "schedule": schedule,
         "schedule_options": check(lambda: read_options(schedule_options, "schedule_options", STEP_FUNCTIONS)),
         "steps": check(lambda: integer(steps, "steps", minimum=0)),
@@ -151,20 +183,21 @@ def train(
         "seed": check(lambda: read_seed(seed)),
         "dtype": check(lambda: None if dtype is None else match("dtype", dtype, EPS)),
         "device": str(device),
-        "callbacks": check(lambda: _callbacks(callbacks)),
+        "callbacks": check(lambda: read_callbacks(callbacks)),
     }
     family: Family = check(lambda: FAMILIES[basis])
     chosen = check(lambda: check_powers(degree, powers))
     interval = check(lambda: resolve_domain(domain, None))
     count = check(lambda: read_count(samples))
     reduced = check(lambda: match("reduction", reduction, ("sum", "mean")))
-    loss_used, loss_values = check(lambda: _loss(loss, loss_options)) or (None, {})
+    loss_used, loss_values = check(lambda: read_loss(loss, loss_options)) or (None, {})
     engine_name, note = check(lambda: _choose_engine(engine, plan, loss_used)) or ("", "")
     chosen_engine: Any = ENGINES[engine_name] if engine_name else None
     if chosen_engine and plan["dtype"] is None:
         plan["dtype"] = chosen_engine.DTYPE
     what = check(lambda: Target(target, y, x, weight))
-    check(lambda: _agree(schedule, schedule_options, mapped, strict))
+    check(lambda: check_agreement(schedule, schedule_options, mapped, strict))
+    pace = check(lambda: read_checkpoint(checkpoint, checkpoint_every, resume))
     if chosen_engine and None not in (plan["optimizer_options"], plan["schedule_options"]):
         check(lambda: chosen_engine.check(Plan(**plan), chosen is None or 0 in chosen, loss_used))
     check.done()
@@ -175,16 +208,39 @@ def train(
     window = family.window if (family.mapped if mapped is None else mapped) else None
     problem = Problem(points, family, Domain(interval.a, interval.b, window), chosen, loss_used, loss_values, reduced)
     optimum, quadratic = least_squares(problem, EPS[plan["dtype"]]) if problem.is_squared else (Optimum(), None)
-    solution: Solution = chosen_engine.run(problem, Plan(**plan, optimum=optimum, quadratic=quadratic))
+    notes = [note] if note else []
+    ready = Plan(**plan, optimum=optimum, quadratic=quadratic)
+    store_of = _store(checkpoint, problem, what, ready, engine_name, drawn=seed is None)
+    with _waits_noted(notes), store_of as store:
+        if store is not None:
+            _check_seed(store, ready.seed, resume)
+            ready = replace(ready, seed=store.identity["seed"], keeper=_keeper(store, pace, resume, ready.steps))
+            plan["seed"] = ready.seed
+        solution: Solution = chosen_engine.run(problem, ready)
+    notes += [] if ready.keeper is None else ready.keeper.notes
+    if engine_name == "torch" and (dtype is None or plan["dtype"] == "float64"):
+        notes += _beside_fused(problem, what, ready, solution)
     read = {name: value for name, value in plan.items() if name in arguments}
     shape = {"degree": chosen[-1], "powers": None if powers is None else chosen, "samples": count}
     arguments = {**arguments, **read, **shape, "loss_options": loss_values, "reduction": reduced}
-    notes = [note] if note else []
     result = _result(problem, what, solution, optimum, quadratic, plan, arguments, engine_name, notes)
     if strict and result.status is not Status.CONVERGED:
         hint = "" if tol_loss is not None or tol_gradient is not None else " Give tol_loss or tol_gradient."
         raise StatusError(f"Not converged: {result.message}{hint}", result)
     return result
+
+
+@contextmanager
+def _waits_noted(notes: list[str]) -> Iterator[None]:
+    """Add a note where loops are compiled for over a second, unless somebody else is told of it."""
+    if notice.get() is not None:
+        yield
+        return
+    token = notice.set(Notice(notes.append))
+    try:
+        yield
+    finally:
+        notice.reset(token)
 
 
 def _result(
@@ -239,6 +295,83 @@ def _result(
         versions={"polyoptim": __version__, "numpy": np.__version__, **solution.versions},
         notes=tuple(notes),
     )
+
+
+def _beside_fused(problem: Problem, what: Target, plan: Plan, solution: Solution) -> list[str]:
+    """Return a sentence on what the fused engine makes of a run of torch, where it can and where that costs little."""
+    if solution.status not in (Status.STEPS_DONE, Status.CONVERGED):
+        return []
+    fused = ENGINES["fused"]
+    alike = {"dtype": fused.DTYPE, "steps": solution.steps, "callbacks": (), "keeper": None}
+    again = replace(plan, **alike, tol_loss=None, tol_gradient=None)
+    try:
+        fused.check(again, 0 in problem.powers, problem.loss)
+        way = comparison.how(problem, again, solution.seconds)
+        if not way:
+            return []
+        if what.function is None:  # a function of the user's own is not called again
+            points = what.points(problem.domain, len(problem.samples), fused.DTYPE, fused.SAMPLER)
+            problem = replace(problem, samples=points)
+        if problem.is_squared:
+            optimum, quadratic = least_squares(problem, EPS[fused.DTYPE])
+            again = replace(again, optimum=optimum, quadratic=quadratic)
+        single = plan.dtype != fused.DTYPE
+        ours = comparison.apart(lambda: fused.run(problem, again, single=single), way)
+    except PolyoptimError:
+        return []
+    said = comparison.sentence(solution, ours, single)
+    return [said] if said else []
+
+
+def _store(
+    checkpoint: Any, problem: Problem, what: Target, plan: Plan, engine: str, drawn: bool
+) -> AbstractContextManager[Store | None]:
+    """Return the folder of the checkpoints; where the seed was `drawn`, that of the checkpoint is taken."""
+    if checkpoint is None:
+        return nullcontext()
+    points = problem.samples
+    data = hashlib.sha256()
+    for values in (points.x, points.y, points.weight):
+        data.update(b"" if values is None else np.ascontiguousarray(values).tobytes())
+    named = {name: getattr(plan, name) for name in DECISIVE}
+    named |= {name: named[name].casefold() for name in ("optimizer", "schedule") if isinstance(named[name], str)}
+    shape = {"domain": (problem.domain.a, problem.domain.b), "window": problem.domain.window, "powers": problem.powers}
+    loss = problem.loss.name if isinstance(problem.loss, Loss) else problem.loss
+    losses = {"loss": loss, "loss_options": problem.loss_options, "reduction": problem.reduction}
+    target = {"target": what.about["text"]} if what.expression else {"data": data.hexdigest()}
+    identity = {"engine": engine, **target, "samples": len(points), "basis": problem.family.name}
+    around = {
+        "polyoptim": __version__,
+        "numpy": np.__version__,
+        "processor": processor(),
+        "cores": cores(),
+        # The samples of an expression are computed anew, by what may be another version.
+        **({"data": data.hexdigest()} if what.expression else {}),
+        **ENGINES[engine].surroundings(problem, plan),
+    }
+    return Store(checkpoint, _plain({**identity, **shape, **losses, **named}), around, ("seed",) if drawn else ())
+
+
+def _check_seed(store: Store, seed: int, resume: bool) -> None:
+    there = store.identity["seed"]
+    if there != seed and not resume:
+        raise CheckpointError(
+            f"{store.folder} holds a checkpoint of this run with seed={there}. Resume it, give that seed to start it "
+            "anew, or choose another folder."
+        )
+
+
+def _keeper(store: Store, pace: int | float, resume: bool, steps: int) -> Keeper:
+    """Return what writes the checkpoints, and goes on from the newest one where the run is resumed."""
+    found = store.newest() if resume else None
+    if found is None:
+        none = f"There is no checkpoint in {store.folder} yet, so the run started from the beginning."
+        return Keeper(store.write, pace, notes=[none] if resume else [])
+    if found.step > steps:
+        raise ArgumentError(
+            f"steps must be at least {found.step}, which the run in {store.folder} has made already, got {steps}."
+        )
+    return Keeper(store.write, pace, found.state, found.step, found.notes)
 
 
 def _advice(problem: Problem, rate: float | None, optimizer: Any, lr: float | None) -> str:
@@ -302,47 +435,3 @@ def _choose_engine(engine: Any, plan: Mapping[str, Any], loss: Any) -> tuple[str
     except ArgumentError as error:
         return "torch", f"Engine auto took torch: {error}"
     return "fused", "Engine auto took fused, in float64: this run is one that it can do."
-
-
-def _agree(schedule: Any, schedule_options: Any, mapped: Any, strict: Any) -> None:
-    if schedule is None and schedule_options:
-        raise ArgumentError("schedule_options are given without a schedule. Name one, or leave them out.")
-    if mapped is not None and not isinstance(mapped, bool):
-        raise ArgumentError(f"mapped must be True, False or None, got {mapped!r}.")
-    if not isinstance(strict, bool):
-        raise ArgumentError(f"strict must be True or False, got {strict!r}.")
-
-
-def _rate(lr: Any, options: Any) -> float | None:
-    """Return the learning rate, which may stand among the optimizer's options too."""
-    if isinstance(options, Mapping) and "lr" in options:
-        if lr not in (None, DEFAULT_RATE):
-            raise ArgumentError(f"lr is given twice: {lr!r}, and {options['lr']!r} in optimizer_options. Give it once.")
-        lr = options["lr"]
-    return None if lr is None else read_size(lr, "lr")
-
-
-def _without_rate(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name != "lr"}
-
-
-def _loss(loss: Any, options: Any) -> tuple[Loss | Any, Mapping[str, Any]]:
-    given = read_options(options, "loss_options")
-    if isinstance(loss, str):
-        found = find_loss(loss)
-        return found, found.check({name: number(value, name) for name, value in given.items()})
-    if not callable(loss):
-        raise ArgumentError(f"loss must be a name or a torch.nn.Module, got {loss!r}.")
-    if given and not isinstance(loss, type):
-        raise ArgumentError("loss_options belong to a loss by name or a class; this loss is made already.")
-    return loss, given
-
-
-def _callbacks(callbacks: Any) -> tuple[Callback, ...]:
-    if not callable(callbacks) and not isinstance(callbacks, Iterable):
-        raise ArgumentError(f"callbacks must be a list of functions of a row, got {callbacks!r}.")
-    found = (callbacks,) if callable(callbacks) else tuple(callbacks)
-    for callback in found:
-        if not callable(callback):
-            raise ArgumentError(f"each of callbacks must be a function of a row, got {callback!r}.")
-    return found

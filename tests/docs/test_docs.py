@@ -52,16 +52,17 @@ def lesson_prose():
     [
         ("gallery/polynomial_optim.po", lesson_prose()),
         ("index.po", (ROOT / "docs" / "index.rst").read_text(encoding="utf-8")),
+        ("coverage.po", (ROOT / "docs" / "coverage.rst").read_text(encoding="utf-8")),
     ],
 )
 def test_every_paragraph_has_its_chinese(name, text):
     messages, fuzzy = catalogue(name)
-    assert len(prose(text)) > 5
+    assert len(prose(text)) > 2
     assert [part for part in prose(text) if part not in messages] == []
     assert fuzzy == []
 
 
-@pytest.mark.parametrize("name", ["gallery/polynomial_optim.po", "index.po", "sphinx.po"])
+@pytest.mark.parametrize("name", ["gallery/polynomial_optim.po", "index.po", "coverage.po", "sphinx.po"])
 def test_translations_are_chinese_and_keep_code_and_links(name):
     messages, _ = catalogue(name)
     for message, chinese in messages.items():

@@ -36,11 +36,11 @@ class Commands(click.RichGroup):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Return the command of that name, or None."""
-        return COMMANDS[cmd_name] if cmd_name in list(COMMANDS) else None
+        return COMMANDS[cmd_name] if cmd_name in COMMANDS else None  # noqa: SIM401 - get() knows KeyError only
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command of the first argument; suggest the nearest."""
-        if args and args[0] not in list(COMMANDS):
+        if args and args[0] not in COMMANDS:
             raise click.UsageError(str(unknown("command", args[0], COMMANDS)), ctx)
         return super().resolve_command(ctx, args)
 

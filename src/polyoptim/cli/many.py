@@ -13,9 +13,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from polyoptim.cli.codes import WRONG
+from polyoptim.cli.codes import DONE, INTERRUPTED, WRONG
 from polyoptim.cli.files import check_files
-from polyoptim.cli.output import emit, say
+from polyoptim.cli.output import announce_compiling, emit, say
 from polyoptim.errors import ArgumentError, PolyoptimError
 
 PATIENCE = 0.5  # seconds
@@ -62,7 +62,8 @@ class Bar:
 
 
 def bar(quiet: bool) -> Bar:
-    """Return the bar for standard error, shown where that is a terminal."""
+    """Return the bar for standard error, shown where that is a terminal; what is compiled for long is said."""
+    announce_compiling()
     return Bar(shown=not quiet and sys.stderr.isatty())
 
 
@@ -78,7 +79,7 @@ def check_places(plot: str | None, **files: str | None) -> None:
 def finish(outcome: Any, *, as_json: bool, tasks: dict[str | None, Callable[[str], object]]) -> int:
     """Print the outcome, write its files, and return the exit code."""
     emit(json.dumps(outcome.to_dict(), ensure_ascii=False, allow_nan=False) if as_json else outcome.report().rstrip())
-    code = 0
+    code = INTERRUPTED if outcome.interrupted else DONE
     for path, task in tasks.items():
         if path is None:
             continue
@@ -86,7 +87,7 @@ def finish(outcome: Any, *, as_json: bool, tasks: dict[str | None, Callable[[str
             task(path)
         except PolyoptimError as error:
             say(f"polyoptim: {error}")
-            code = WRONG
+            code = code or WRONG
         else:
             say(f"Written: {path}")
     return code

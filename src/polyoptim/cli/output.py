@@ -20,6 +20,16 @@ TEXTS = Registry(
     },
 )
 
+# Loaded late: --help needs no engine.
+WAITING = Registry(
+    "setting", {"notice": "polyoptim.engines.compiler:notice", "Notice": "polyoptim.engines.compiler:Notice"}
+)
+
+
+def announce_compiling() -> None:
+    """Say on standard error, once, where loops are compiled for over a second."""
+    WAITING["notice"].set(WAITING["Notice"](say))
+
 
 def emit(text: str) -> None:
     """Print to standard output; a reader that has gone, as with ``| head``, is no error."""

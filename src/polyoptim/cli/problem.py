@@ -77,5 +77,7 @@ def stated(arguments: dict[str, Any]) -> dict[str, Any]:
 def panels(name: str, more: dict[str, tuple[str, ...]]) -> Callable[[Callable[..., Any]], Any]:
     """Return the decorator that groups the options of a command in its help."""
     groups = [{"name": title, "options": list(options)} for title, options in (PANELS | more).items()]
-    config: Callable[[Callable[..., Any]], Any] = click.rich_config(help_config={"option_groups": {f"polyoptim {name}": groups}})
+    config: Callable[[Callable[..., Any]], Any] = click.rich_config(
+        help_config={"option_groups": {f"polyoptim {name}": groups}}
+    )
     return config

@@ -25,7 +25,7 @@ class Progress:
         self.task: Any = None
         self.gap: float | None = None
         self.begin = self.drawn = 0.0
-        self.steps = 0
+        self.steps = self.resumed = 0
 
     def __enter__(self) -> Progress:
         return self
@@ -39,6 +39,10 @@ class Progress:
     def __call__(self, row: Any) -> None:
         """Remember the gap of a recorded row."""
         self.gap = row["gap"]
+
+    def on_resume(self, step: int) -> None:
+        """Take note of how many updates were made before."""
+        self.resumed = step
 
     def on_begin(self, steps: int) -> None:
         """Start the clock: so many updates lie ahead."""
@@ -63,6 +67,6 @@ class Progress:
                 auto_refresh=False,
             )
             self.bar.start()
-            self.task = self.bar.add_task("", total=self.steps, loss=loss, gap="")
+            self.task = self.bar.add_task("", total=self.steps, completed=self.resumed, loss=loss, gap="")
         gap = "" if self.gap is None else f", gap {self.gap:.3g}"
         self.bar.update(self.task, completed=step, loss=loss, gap=gap, refresh=True)

@@ -44,7 +44,7 @@ from polyoptim.cli.words import NUMBER, WORD, Command, grid_of, racer, words
     metavar="GRID",
     help="The grid of learning rates, FIRST:LAST:COUNT:log or values with commas.  [default: 1e-9:10:41:log]",
 )
-@click.option("--tuning-seeds", type=NUMBER, metavar="N", default="5", show_default=True, help="Seeds tuned on.")
+@click.option("--tuning-seeds", type=NUMBER, metavar="N", default="21", show_default=True, help="Seeds tuned on.")
 @click.option("--seeds", type=NUMBER, metavar="N", default="21", show_default=True, help="Seeds reported on.")
 @click.option("--seed", type=NUMBER, metavar="N", default="0", show_default=True, help="The first of them.")
 @click.option("--plot", type=WORD, metavar="FILE", help="Draw a picture: .png, .svg or .pdf.")
@@ -69,7 +69,7 @@ def race(
     \b
     Examples:
     polyoptim race "sin(x)" --optimizers all
-    polyoptim race "sin(x)" --optimizers SGD,SGD:momentum=0.9:nesterov=true,Adam --plot race.png
+    polyoptim race "sin(x)" --optimizers SGD,SGD:momentum=0.9,Adam --plot race.png
     polyoptim race data.csv --x t --y v --basis chebyshev --degree 8
     """  # noqa: D301 - click's mark against wrapping
     check_places(plot, csv=csv, json=save)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from click.shell_completion import CompletionItem
 import polyoptim
 from polyoptim.cli.codes import FAILED, INTERRUPTED
 from polyoptim.cli.files import check_files, write_files
-from polyoptim.cli.output import emit_result, say
+from polyoptim.cli.output import announce_compiling, emit_result, say
 from polyoptim.cli.progress import Progress
 from polyoptim.cli.words import NUMBER, WORD, Command, powers, settings
 from polyoptim.registry import Registry
@@ -33,6 +34,20 @@ NAMES = Registry(
 # Loaded late: --help needs no engine.
 SINGLE_RUN = Registry("setting", {"single_run": "polyoptim.engines.loops:single_run"})
 
+# Loaded late: TensorBoard may not be installed.
+TRACKERS = Registry("setting", {"callbacks": "polyoptim.callbacks:CALLBACKS"})
+
+
+def tracker(path: str) -> Any:
+    """Return the callback that writes rows to `path`: JSON lines for .jsonl, else TensorBoard."""
+    kind = "jsonlines" if path.casefold().endswith(".jsonl") else "tensorboard"
+    return TRACKERS["callbacks"][kind](path)
+
+
+def tell(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Show a warning of the run, such as a full disk, as a sentence."""
+    say(f"polyoptim train: {message}")
+
 
 def completion(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
     """Return a function that completes names of that kind."""
@@ -52,6 +67,7 @@ PANELS = {
     "Loss": ("--loss", "--loss-set", "--reduction"),
     "Steps": ("--optimizer", "--lr", "--set", "--schedule", "--schedule-set", "--steps", "--batch-size", "--every"),
     "End and surroundings": ("--tol-loss", "--tol-gradient", "--strict", "--seed", "--dtype", "--device", "--engine"),
+    "Long runs": ("--checkpoint", "--checkpoint-every", "--resume", "--track"),
     "Output": ("--save", "--plot", "--export", "--json", "--report", "--quiet", "--help"),
 }
 
@@ -160,6 +176,24 @@ PANELS = {
     shell_complete=completion("engine"),
     help="torch: torch.nn and torch.optim themselves; fused: the squared loss in float64, without torch; auto.",
 )
+@click.option(
+    "--checkpoint", type=WORD, metavar="DIR", help="Keep the state of the run in this folder, the last two checkpoints."
+)
+@click.option(
+    "--checkpoint-every",
+    type=NUMBER,
+    metavar="N|Ns",
+    default="30s",
+    show_default=True,
+    help="Updates between two checkpoints, or seconds.",
+)
+@click.option("--resume", is_flag=True, help="Go on from the newest checkpoint that is whole.")
+@click.option(
+    "--track",
+    type=WORD,
+    metavar="PATH",
+    help="Write each row as it is recorded: to a file of JSON lines (.jsonl), or to a folder for TensorBoard.",
+)
 @click.option("--save", type=WORD, metavar="FILE", help="Save the result as JSON; polyoptim show reads it.")
 @click.option("--plot", type=WORD, metavar="FILE", help="Draw a picture: .png, .svg or .pdf.")
 @click.option(
@@ -180,6 +214,7 @@ def train(
     set_: Sequence[str],
     loss_set: Sequence[str],
     schedule_set: Sequence[str],
+    track: str | None,
     save: str | None,
     plot: str | None,
     export: Sequence[str],
@@ -201,12 +236,15 @@ def train(
     polyoptim train data.csv --x t --y v --dtype float64 --set momentum=0.9 --save run.json
     """  # noqa: D301 - click's mark against wrapping
     check_files(save, plot, export, "train")
+    tracks = [] if track is None else [tracker(track)]
     given = {**arguments, "powers": powers(arguments["powers"])}
     if domain is not None:
         given["domain"] = domain
     SINGLE_RUN["single_run"].set(True)
+    announce_compiling()
     progress = Progress(shown=not (quiet or as_json) and sys.stderr.isatty())
-    with progress:
+    with progress, warnings.catch_warnings():
+        warnings.showwarning = tell
         result = polyoptim.train(
             target,
             **given,
@@ -214,7 +252,7 @@ def train(
             optimizer_options=settings("--set", set_),
             loss_options=settings("--loss-set", loss_set),
             schedule_options=settings("--schedule-set", schedule_set),
-            callbacks=[progress],
+            callbacks=[progress, *tracks],
         )
     full = report or (sys.stdout.isatty() and not as_json)
     emit_result(result, as_json=as_json, quiet=quiet, full=full)

@@ -19,6 +19,7 @@ from polyoptim.engines.loops import (
     compiled_sums,
     on_data,
     on_quadratic,
+    quadratic_objective,
     shuffle,
     worth_compiling,
 )
@@ -28,6 +29,7 @@ from polyoptim.engines.plan import Plan
 from polyoptim.engines.steps import LoopSteps, RuleSteps
 from polyoptim.engines.traces import kind_of
 from polyoptim.engines.watch import End, Watch
+from polyoptim.engines.whole import WholeSteps, whole_loop
 from polyoptim.errors import ArgumentError
 from polyoptim.generator import Generator
 from polyoptim.losses import Loss
@@ -37,6 +39,10 @@ from polyoptim.solution import Row, Solution
 SAMPLER, DTYPE = "numpy", "float64"
 # An update on data takes as long as one on a quadratic and so many samples, in plain Python.
 SAMPLES_AN_UPDATE = 500
+# Learning rates that are made in advance, in plain Python, between two looks at Ctrl-C.
+SCHEDULED_CHUNK = 1 << 14
+# Steps of a rule that decides by values which plain Python makes while its loop would be compiled: it settles soon.
+PLAIN_STEPS = 20_000
 
 
 def check(plan: Plan, bias: bool, loss: Loss | Any) -> None:
@@ -58,8 +64,8 @@ def _limits(plan: Plan, loss: Loss | Any) -> list[tuple[bool, str]]:
     ]
 
 
-def run(problem: Problem, plan: Plan) -> Solution:
-    """Take the steps of `plan` on `problem`, in float64.
+def run(problem: Problem, plan: Plan, *, single: bool = False) -> Solution:
+    """Take the steps of `plan` on `problem`, in float64, with `single` from torch's start in float32.
 
     The squared loss is ``factor (rss + ‖R c − q‖²)``: its second term is the excess, so that excess and gap stay
     accurate to the last digits. Other losses, and minibatches, are summed over the samples. The start is that of
@@ -69,7 +75,7 @@ def run(problem: Problem, plan: Plan) -> Solution:
     Updates at which nothing is to be recorded or judged are made in one go, by a compiled loop or, where that does not
     pay, by the same loop in plain Python; the others one at a time.
     """
-    return _Run(problem, plan).solution()
+    return _Run(problem, plan, single).solution()
 
 
 def surroundings(problem: Problem, plan: Plan) -> dict[str, Any]:
@@ -87,25 +93,28 @@ def is_compiled(problem: Problem, plan: Plan) -> bool:
     return worth_compiling(plan.steps * (len(problem.powers) / 4 + seen / SAMPLES_AN_UPDATE))
 
 
-def start(generator: Generator, powers: tuple[int, ...]) -> list[float]:
-    """Return the coefficients that ``torch.nn.Linear`` draws, in the order of the powers: the constant is its bias."""
+def start(generator: Generator, powers: tuple[int, ...], *, single: bool = False) -> list[float]:
+    """Return the coefficients that ``torch.nn.Linear`` draws, in the order of the powers: the constant is its bias.
+
+    It draws them in float64, or with `single` in float32, which are other numbers.
+    """
     above = sum(power > 0 for power in powers)
     # torch's kaiming_uniform_ with a = sqrt(5), in its order of operations.
     bound = math.sqrt(3) * (math.sqrt(2 / (1 + 5)) / math.sqrt(above)) if above else 0.0
-    weight = generator.uniform(above, -bound, bound).tolist()
+    weight = generator.uniform(above, -bound, bound, single=single).tolist()
     if 0 not in powers:
         return weight  # type: ignore[no-any-return]
     bound = 1 / math.sqrt(above) if above else 0.0
-    return [*generator.uniform(1, -bound, bound).tolist(), *weight]
+    return [*generator.uniform(1, -bound, bound, single=single).tolist(), *weight]
 
 
 class _Run:
     """One run: the objective, and who makes the updates."""
 
-    def __init__(self, problem: Problem, plan: Plan) -> None:
+    def __init__(self, problem: Problem, plan: Plan, single: bool) -> None:
         self.problem, self.plan = problem, plan
         generator = Generator(plan.seed)
-        coef = start(generator, problem.powers)
+        coef = start(generator, problem.powers, single=single)
         self.method = Method(plan)
         self.watch = Watch(plan, self, exact=plan.batch_size is None)
         data = self._data() if plan.batch_size is not None or not problem.is_squared else None
@@ -114,6 +123,8 @@ class _Run:
         if plan.batch_size is not None and data is not None:
             self.batches = Batches(data, plan.batch_size, generator, shuffle() if self.compiled else None)
         self.chunk = CHUNK if data is None else max(SAMPLES_A_CHUNK // (len(data) * len(coef)), 1)
+        if plan.schedule is not None:
+            self.chunk = min(self.chunk, SCHEDULED_CHUNK)
         self.steps = self._steps(coef, data)
 
     @cached_property
@@ -130,21 +141,30 @@ class _Run:
     def _quadratic(self) -> QuadraticObjective:
         if self.plan.quadratic is None:
             raise ArgumentError("the columns of this basis overflow on the samples. Use basis='chebyshev'.")
-        return QuadraticObjective(self.plan.quadratic)
+        return quadratic_objective(self.plan.quadratic)
 
-    def _steps(self, coef: list[float], data: DataObjective | None) -> RuleSteps | LoopSteps:
+    def _steps(self, coef: list[float], data: DataObjective | None) -> RuleSteps | LoopSteps | WholeSteps:
         """Return who makes the updates: a loop where there is one."""
         method, bias, compiled = self.method, 0 in self.problem.powers, self.compiled
-        kind = kind_of(method.rule, method.flags, len(coef), bias, method.momentum)
+        kind = kind_of(method.rule, method.flags, len(coef), bias, method.momentum, lean=True)
         if data is None:
             assert isinstance(self.objective, QuadraticObjective)  # noqa: S101
             advance = on_quadratic(kind, self.objective, compiled)
         else:
-            found = on_data(kind, data) if compiled else None
+            found = on_data(kind, data, self.plan.batch_size) if compiled else None
             advance = found and partial(found, self.batches or Everything(data))
-        if advance is None:
-            return RuleSteps(method, coef, bias, (self.batches or self.objective).evaluate)
-        return LoopSteps(method, coef, bias, advance, compiled)
+        if advance is not None:
+            return LoopSteps(method, coef, bias, advance, compiled)
+        if (
+            isinstance(self.objective, QuadraticObjective)
+            and data is None
+            and compiled
+            and self.plan.steps > PLAIN_STEPS
+        ):
+            loop = whole_loop(method.rule, method.momentum)
+            if loop is not None:
+                return WholeSteps(method, coef, bias, self.objective, loop)
+        return RuleSteps(method, coef, bias, (self.batches or self.objective).evaluate)
 
     def solution(self) -> Solution:
         return dataclasses.replace(self.watch.follow(self._loop), method=self.method.described(self.plan))
@@ -153,33 +173,47 @@ class _Run:
         watch = self.watch
         while watch.made < self.plan.steps:
             watch.pause()
-            if isinstance(self.steps, LoopSteps) and not self.method.looks_at_loss and (end := self._many(self.steps)):
+            row = self._row()
+            if row is not None and (end := watch.before(row)):
                 return end
-            if watch.made < self.plan.steps and (end := self._one()):
+            end = self._many(row) if self.gliding else self._one(row)
+            if end:
                 return end
         return None
 
-    def _many(self, steps: LoopSteps) -> End | None:
-        """Make the updates ahead of the next one that is recorded or judged."""
-        watch = self.watch
-        while ahead := watch.quiet:
-            count = min(ahead, self.chunk if self.batches is None else self.batches.left)
+    @property
+    def gliding(self) -> bool:
+        """Whether many updates can be made in one go."""
+        return isinstance(self.steps, (LoopSteps, WholeSteps)) and not self.method.looks_at_loss
+
+    def _row(self) -> Row | None:
+        """Return the row of this moment where one is wanted; a loop looks at the gradients in between by itself."""
+        wanted = self.watch.recording if self.gliding else self.watch.wants_row
+        return self.measure() if wanted else None
+
+    def _many(self, row: Row | None) -> End | None:
+        """Make the updates before the next row; one at which something is to be judged, by itself."""
+        watch, steps = self.watch, self.steps
+        assert not isinstance(steps, RuleSteps)  # noqa: S101
+        count = min(watch.quiet(row is not None), self.chunk if self.batches is None else self.batches.left)
+        made = 0
+        if count:
             watch.torn = True
             made, calm = steps.many(watch.made, count, watch.limit, watch.tolerances, watch.calm)
             self._skip(made)
             if end := watch.passed(made, calm):
                 return end
-            if made < count:
-                return None
-            watch.pause()
-        return None
+        if made == count > 0:
+            return None
+        return self._one(row if not made else None)
 
-    def _one(self) -> End | None:
-        """Make one update, recorded and judged where its turn has come."""
+    def _one(self, row: Row | None) -> End | None:
+        """Make one update and judge it; `row` is that of this moment, where it has been recorded."""
         watch, method = self.watch, self.method
-        row = self.measure() if watch.wants_row else None
-        if row is not None and (end := watch.before(row)):
-            return end
+        if row is None and watch.wants_row:
+            row = self.measure()
+            if end := watch.before(row):
+                return end
         if self.batches is not None:
             self.batches.renew()
         watch.torn = True

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from polyoptim.errors import ArgumentError, CheckpointError
+from polyoptim.solution import Row
 from polyoptim.targets.expression import integer, number
 
 LOOK = 0.1  # seconds between two looks at the clock, at most
@@ -21,7 +22,7 @@ class Keeper:
     write : writes a state after so many updates, or raises CheckpointError.
     every : updates between two checkpoints, or seconds as a float.
     state, step : what a run goes on from, and how many updates it had made; None and 0 at the beginning.
-    notes : sentences about it for the user. They are kept in the checkpoints that follow.
+    notes : sentences about it for the user. Those about `state` are kept in the checkpoints that follow.
     """
 
     def __init__(
@@ -36,7 +37,8 @@ class Keeper:
         self._steps = every if isinstance(every, int) else None
         self._seconds = None if isinstance(every, int) else every
         self.state, self.step = state, step
-        self._notes = list(dict.fromkeys([*(state or {}).get("notes", ()), *notes]))
+        self._kept = [] if state is None else list(dict.fromkeys([*state["notes"], *notes]))
+        self._notes = list(notes) if state is None else self._kept
         self._failures: list[str] = []
         self._last = (step, bool(state and state["watch"]["end"]))
         self._written = self._looked = time.monotonic()
@@ -78,7 +80,7 @@ class Keeper:
         if (made, ended) == self._last:
             return
         try:
-            self._write({**state, "notes": self._notes}, made)
+            self._write({**state, "notes": self._kept}, made)
         except CheckpointError as error:
             self._failures.append(str(error))
             if len(self._failures) == 1:
@@ -101,3 +103,14 @@ def read_every(value: Any) -> int | float:
     if seconds <= 0:
         raise ArgumentError(f"checkpoint_every must be above 0 seconds, got {value!r}.")
     return seconds
+
+
+def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """Return rows column by column, which is shorter on disk."""
+    return {name: [row[name] for row in rows] for name in sorted(Row.__annotations__)}  # type: ignore[literal-required]
+
+
+def rows_of(columns: Mapping[str, Sequence[Any]]) -> list[Row]:
+    """Return the rows; the inverse of `columns_of`."""
+    names = list(Row.__annotations__)
+    return [dict(zip(names, row, strict=True)) for row in zip(*(columns[name] for name in names), strict=True)]  # type: ignore[misc]

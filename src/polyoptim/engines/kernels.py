@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from polyoptim.bases import FAMILIES
+from polyoptim.engines.elementary import elementary_functions
 from polyoptim.engines.traces import Kind, Step, traced_loss, traced_slope, traced_step
 from polyoptim.engines.watch import CALM_UPDATES
 from polyoptim.losses import find_loss
@@ -34,6 +35,8 @@ COMPILED = {
     "exp": "math.exp({0})",
     "log1p": "math.log1p({0})",
 }
+# Over samples, functions that are vectorised.
+SAMPLED = {**COMPILED, "exp": "exp({0})", "log1p": "log1p({0})"}
 PLAIN = {
     **COMPILED,
     "sqrt": "sqrt({0})",
@@ -155,7 +158,7 @@ def sums_functions(loss: str, basis: str, powers: tuple[int, ...], weighted: boo
         "x = us[i]",
         *basis_lines,
         f"r = {prediction} - ys[i]",
-        *lines_of(formula.operations, True),
+        *_written(formula.operations, SAMPLED),
         *(["w = ws[i]", "total += w"] if weighted else []),
         f"pull = {times}{formula.slope[0]}",
         f"value += {times}{formula.value}",
@@ -193,6 +196,7 @@ def sums_functions(loss: str, basis: str, powers: tuple[int, ...], weighted: boo
     ]
     return "\n\n".join(
         [
+            *elementary_functions({operation for _, operation, _ in formula.operations}),
             function_text("block", "void", parameters, block, fast=True),
             function_text("blocks", "void", many, blocks),
             function_text("sums", "void", parameters, sums),
@@ -214,6 +218,20 @@ def _basis_lines(basis: str, powers: tuple[int, ...]) -> list[str]:
     return lines
 
 
+@lru_cache(maxsize=64)
+def slope_text(columns: int) -> str:
+    """Return a module with ``bound(rows, wanted, down)``, which returns ``slope`` as a function of the coefficients.
+
+    For plain Python: straight lines take a third of the time of the loops that they come from.
+    """
+    formula = traced_slope(columns)
+    names = ", ".join(f"c{k}" for k in range(columns))
+    inner = [f"{names}, = coef", *lines_of(formula.operations, False)]
+    inner.append(f"return {formula.value}, [{', '.join(formula.slope)}]")
+    body = [*numbers_of_quadratic(columns), function_text("at", "", {"coef": ""}, inner, compiled=False), "return at"]
+    return function_text("bound", "", {"rows": "", "wanted": "", "down": ""}, body, compiled=False)
+
+
 def numbers_of_quadratic(m: int) -> list[str]:
     """Return lines that take a triangle of numbers out of its arrays."""
     pairs = [(i, j) for i in range(m) for j in range(i, m)]
@@ -224,7 +242,7 @@ def numbers_of_quadratic(m: int) -> list[str]:
     ]
 
 
-def looped_slope(m: int) -> list[str]:
+def looped_slope(m: int | str) -> list[str]:
     """Return the lines of ``slope`` as loops whose inner one runs over neighbours; each sum keeps its order.
 
     `rows` is transposed here: its inner loop goes down a column.
@@ -335,7 +353,10 @@ def _sum(terms: Iterable[str]) -> str:
 
 def lines_of(operations: Iterable[Operation], compiled: bool) -> list[str]:
     """Return the operations as assignments."""
-    spelling = COMPILED if compiled else PLAIN
+    return _written(operations, COMPILED if compiled else PLAIN)
+
+
+def _written(operations: Iterable[Operation], spelling: Mapping[str, str]) -> list[str]:
     return [
         f"{name} = {spelling.get(operation, f'{{0}} {operation} {{1}}').format(*operands)}"
         for name, operation, operands in operations

@@ -289,7 +289,7 @@ def side_by_side(
         judged[:, first : first + count] = block[first_judged:marked, :count]
         return count
 
-    for count in _shared(work, range(0, runs, LANES)):
+    for count in shared(work, range(0, runs, LANES)):
         tell(count)
     diverged, reached = judged[0].astype(np.int64), judged[2:].astype(np.int64)
     excess = np.where(diverged < 0, judged[1], np.nan)
@@ -297,7 +297,7 @@ def side_by_side(
     return Outcome(coef, objective.optimum + excess, excess, diverged, reached, np.full(runs, steps))
 
 
-def _shared(work: Callable[[int], int], tasks: range) -> Iterator[int]:
+def shared(work: Callable[[int], int], tasks: range) -> Iterator[int]:
     """Yield what `work` returns for each task, made by all cores; an interrupt leaves the tasks not yet begun."""
     workers = cores()
     if workers == 1 or len(tasks) == 1:

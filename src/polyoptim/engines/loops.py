@@ -13,10 +13,11 @@ import numpy as np
 
 from polyoptim.engines.batches import Batches, Everything
 from polyoptim.engines.compiler import compiled
-from polyoptim.engines.kernels import BLOCK, data_text, run_text, shuffle_text, sums_text
-from polyoptim.engines.objective import Array, DataObjective, QuadraticObjective, Sums
-from polyoptim.engines.traces import Kind
+from polyoptim.engines.kernels import BLOCK, data_text, run_text, shuffle_text, slope_text, sums_text
+from polyoptim.engines.objective import Array, DataObjective, QuadraticObjective, Slope, Sums
+from polyoptim.engines.traces import MOST_UNROLLED, Kind
 from polyoptim.generator import Shuffle
+from polyoptim.quadratic import Quadratic
 
 # Work, in updates on a quadratic of four columns, that plain Python does while numba is imported and loaded.
 SHORT = 350_000
@@ -48,6 +49,22 @@ def plain_loop(kind: Kind) -> Advance | None:
     return space["advance"]  # type: ignore[no-any-return]
 
 
+def quadratic_objective(quadratic: Quadratic) -> QuadraticObjective:
+    """Return the objective of a quadratic; one of few columns is evaluated by lines written for it."""
+    objective = QuadraticObjective(quadratic)
+    if len(objective.wanted) <= MOST_UNROLLED:
+        given = [part.ravel().tolist() for part in (objective.rows, objective.wanted, objective.down)]
+        objective.slope = _bound(len(objective.wanted))(*given)
+    return objective
+
+
+@lru_cache(maxsize=64)
+def _bound(columns: int) -> Callable[..., Slope]:
+    space: dict[str, Any] = {}
+    exec(compile(slope_text(columns), "<slope>", "exec"), space)  # noqa: S102 - our own text
+    return space["bound"]  # type: ignore[no-any-return]
+
+
 def on_quadratic(kind: Kind, objective: QuadraticObjective, compile_it: bool) -> Advance | None:
     """Return ``advance`` on this quadratic: what is left to give are the parameters of ``kernels.UPDATES``."""
     rows = objective.rows if kind.unrolled else objective.rows.T
@@ -64,9 +81,13 @@ def on_quadratic(kind: Kind, objective: QuadraticObjective, compile_it: bool) ->
     return lambda *more: plain(*lists, objective.factor, objective.optimum, *more)
 
 
-def on_data(kind: Kind, objective: DataObjective) -> Callable[..., int] | None:
-    """Return ``advance(samples, *more)`` on samples like these, compiled; None where there is no such loop."""
-    if len(objective) >= MANY or not compilable(objective):
+def on_data(kind: Kind, objective: DataObjective, size: int | None = None) -> Callable[..., int] | None:
+    """Return ``advance(samples, *more)`` on samples like these, compiled; None where there is no such loop.
+
+    `size` is how many samples an update sees, all where it is None. Where they are many, each evaluation is shared
+    among the cores, and no loop is needed around it.
+    """
+    if min(size or len(objective), len(objective)) >= MANY or not compilable(objective):
         return None
     text = data_text(kind, *described(objective))
     if text is None:

@@ -50,7 +50,7 @@ class Method:
         cycles = self._schedule is not None and self._schedule.cycles
         if self._schedule is not None and cycles:  # the schedule has moved the momentum already
             options = _with_momentum(options, self._schedule.momentum)
-        self.hyper, self.flags = self.rule.read(options)
+        self.hyper, self.flags = self.rule.read(options) if cycles else self.rule.numbers(options)
         if cycles and "cycled" in self.flags:
             self.flags["cycled"] = True
         names = self.rule.hyper

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,6 +29,9 @@ class Objective(Protocol):
         """Return the same, and loss - optimum where it is known without a difference of two sums."""
 
 
+Slope = Callable[[list[float]], tuple[float, list[float]]]
+
+
 class QuadraticObjective:
     """The squared loss of all samples as ``factor (rss + ‖R c − q‖²)``, with R triangular.
 
@@ -36,19 +40,22 @@ class QuadraticObjective:
     rows : R, and zeros below it, shape (m, m).
     wanted : q, shape (m,).
     down : 2 · factor · R.
+    slope : returns ‖R c − q‖² and its gradient times factor; the text below until somebody sets a faster one.
     """
 
     def __init__(self, quadratic: Quadratic) -> None:
         m = quadratic.r.shape[1]
-        turn, triangle = np.linalg.qr(quadratic.r)
+        triangle, wanted = quadratic.r, quadratic.q
+        if np.tril(triangle, -1).any():
+            turn, triangle = np.linalg.qr(quadratic.r)
+            triangle, wanted = np.triu(triangle), turn.T @ quadratic.q
         self.rows, self.wanted = np.zeros((m, m)), np.zeros(m)
-        self.rows[: len(triangle)] = np.triu(triangle)
-        self.wanted[: len(triangle)] = turn.T @ quadratic.q
+        self.rows[: len(triangle)], self.wanted[: len(triangle)] = triangle, wanted
         self.factor, self.optimum = quadratic.factor, quadratic.optimum
         self.down = 2 * self.factor * self.rows
-        self._rows = [row[place:] for place, row in enumerate(self.rows.tolist())]
-        self._wanted: list[float] = self.wanted.tolist()
-        self._down = [column[: place + 1] for place, column in enumerate(self.down.T.tolist())]
+        rows = [row[place:] for place, row in enumerate(self.rows.tolist())]
+        down = [column[: place + 1] for place, column in enumerate(self.down.T.tolist())]
+        self.slope: Slope = partial(slope, rows=rows, wanted=self.wanted.tolist(), down=down)
 
     def evaluate(self, coef: list[float]) -> tuple[float, list[float]]:
         """Return the loss and its gradient."""
@@ -56,7 +63,7 @@ class QuadraticObjective:
 
     def measure(self, coef: list[float]) -> tuple[float, list[float], float | None]:
         """Return the loss, its gradient, and loss - optimum, accurate to the last digits."""
-        value, gradient = slope(coef, self._rows, self._wanted, self._down)
+        value, gradient = self.slope(coef)
         excess = self.factor * value
         return self.optimum + excess, gradient, excess
 

@@ -108,7 +108,9 @@ def _merged(fresh: Any, state: Any) -> Any:
         return fresh
     if isinstance(fresh, Mapping) and isinstance(state, Mapping):
         kept = {key: value for key, value in fresh.items() if callable(value)}
-        return kept | {key: _merged(fresh[key], item) if key in fresh else unpacked(item) for key, item in state.items()}
+        return kept | {
+            key: _merged(fresh[key], item) if key in fresh else unpacked(item) for key, item in state.items()
+        }
     if isinstance(fresh, list) and isinstance(state, list) and len(fresh) == len(state):
         return [_merged(old, item) for old, item in zip(fresh, state, strict=True)]
     return unpacked(state)

@@ -16,7 +16,7 @@ from polyoptim.tracing import Operation, Tape, name_of, traceable
 # Beyond these many coefficients their lines become a loop: compiling them would take longer than they save.
 MOST_UNROLLED = 9
 # A rule that couples its coefficients has no loop over one of them.
-MOST_COUPLED = 24
+MOST_COUPLED = 16
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,15 @@ class Kind:
         return self.columns <= MOST_UNROLLED or RULES[self.rule].functions is None
 
 
-def kind_of(rule: Rule, flags: Mapping[str, bool], columns: int, bias: bool, momentum: str | None = None) -> Kind:
-    """Return the kind of a run; flags that only leave out what does nothing are all on."""
-    wide = {name: value or name.startswith("with_") for name, value in flags.items()}
-    return Kind(rule.name, tuple(sorted(wide.items())), columns, bias, momentum)
+def kind_of(
+    rule: Rule, flags: Mapping[str, bool], columns: int, bias: bool, momentum: str | None = None, *, lean: bool = False
+) -> Kind:
+    """Return the kind of a run; with all flags on that only leave out what does nothing, unless it is to be lean.
+
+    The numbers are the same, to the bit. Runs that differ in such a flag can share a kernel; a lean one is faster.
+    """
+    used = {name: value or (name.startswith("with_") and not lean) for name, value in flags.items()}
+    return Kind(rule.name, tuple(sorted(used.items())), columns, bias, momentum)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from polyoptim.engines.interrupts import Interrupts
 from polyoptim.engines.judge import CALM_UPDATES, DIVERGED_RATIO, End, Judge
+from polyoptim.engines.keeper import columns_of, rows_of
 from polyoptim.engines.plan import Plan
 from polyoptim.solution import Row, Solution, Status, Trace
 
@@ -71,8 +72,6 @@ class Watch:
 
     def follow(self, loop: Callable[[], End | None]) -> Solution:
         """Run `loop`, which takes the steps, and return what was recorded; Ctrl-C ends it and keeps what there is."""
-        if self.plan.keeper is None:
-            return self._followed(loop)
         with self._interrupts:
             return self._followed(loop)
 
@@ -83,11 +82,12 @@ class Watch:
             ended = self._begin()
             ended = ended or loop() or End(Status.STEPS_DONE, f"All {self.plan.steps} steps were done.")
             self._interrupts.check()
+            self._save(ended)
             end = self._finish(ended)
         except KeyboardInterrupt:
             end = End(Status.INTERRUPTED, f"Interrupted after {self.made} updates; what there is was kept.")
-        with suppress(KeyboardInterrupt):
-            self._save(ended)
+            with suppress(KeyboardInterrupt):
+                self._save(ended)
         seconds = self._elapsed()
         kept = self._keep(end.status)
         message = end.message
@@ -131,11 +131,10 @@ class Watch:
     def pause(self) -> None:
         """Hear Ctrl-C, and write a checkpoint where its time has come: the run is whole now."""
         self.torn = False
+        self._interrupts.check()
         keeper = self.plan.keeper
-        if keeper is not None:
-            self._interrupts.check()
-            if keeper.due(self.made):
-                keeper.save(self._state(None), self.made)
+        if keeper is not None and keeper.due(self.made):
+            keeper.save(self._state(None), self.made)
 
     def before(self, row: Row) -> End | None:
         """Take the row before an update: record it where its turn has come, and judge the gradient."""
@@ -153,17 +152,22 @@ class Watch:
             return self._judge.by_loss(loss if row is None else row["loss"], self.made)
         return None
 
-    @property
-    def quiet(self) -> int:
-        """How many updates lie ahead of the next one that is recorded; an engine may make them in one go.
+    def quiet(self, recorded: bool) -> int:
+        """Return how many updates come before the next one that is recorded; an engine may make them in one go.
 
         It has to stop before an update whose loss is above `limit` or not a number, and before one at which a
         tolerance may be reached; and to `pause` first.
+
+        Parameters
+        ----------
+        recorded : whether the row of this moment has been recorded, so that the present update is one of them.
         """
-        if self.every_update:
+        if self.every_update or (recorded and not self.exact and self.plan.tol_loss is not None):
             return 0
-        recorded = self.plan.every - 1 - self.made % self.plan.every
-        ahead = min(recorded, self.plan.steps - self.made)
+        ahead = self.plan.every - 1 - self.made % self.plan.every
+        if recorded and not ahead:
+            ahead = self.plan.every
+        ahead = min(ahead, self.plan.steps - self.made)
         return ahead if self.plan.keeper is None else min(ahead, self.plan.keeper.ahead(self.made))
 
     @property
@@ -185,8 +189,9 @@ class Watch:
         """Count updates that were made in one go; `calm` is as they left it, its last number the loss they saw."""
         self.made += made
         self.torn = False
-        self._judge.passed(calm)
-        return self.tell(self.calm[1]) if made else None
+        if self.exact:
+            self._judge.passed(calm)
+        return self.tell(float(calm[1])) if made else None
 
     def tell(self, loss: float) -> End | None:
         """Tell the callbacks of an update that saw `loss`."""
@@ -278,14 +283,3 @@ class Watch:
                 answer = True
             stop |= isinstance(answer, (bool, np.bool_)) and bool(answer)
         return stop
-
-
-def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    """Return rows column by column, which is shorter on disk."""
-    return {name: [row[name] for row in rows] for name in sorted(Row.__annotations__)}  # type: ignore[literal-required]
-
-
-def rows_of(columns: Mapping[str, Sequence[Any]]) -> list[Row]:
-    """Return the rows; the inverse of `columns_of`."""
-    names = list(Row.__annotations__)
-    return [dict(zip(names, row, strict=True)) for row in zip(*(columns[name] for name in names), strict=True)]  # type: ignore[misc]

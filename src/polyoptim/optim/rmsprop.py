@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from polyoptim.optim.rule import Floats, Functions, Rule, below_zero, constant, zeros
-from polyoptim.primitives import divide, lerp, sqrt
+from polyoptim.primitives import divide, lerp, sqrt, where
 
 
 def rmsprop(*, with_weight_decay: bool, with_momentum: bool, centered: bool, maximize: bool) -> Functions:
@@ -39,12 +39,13 @@ def rmsprop(*, with_weight_decay: bool, with_momentum: bool, centered: bool, max
             grad_avg = lerp(grad_avg, grad, 1.0 - alpha)
             variance = square_avg - grad_avg * grad_avg
         avg = sqrt(variance) + eps
-        if with_momentum:
-            momentum_buffer = momentum * momentum_buffer + divide(grad, avg)
-            coef = coef - lr * momentum_buffer
-        else:
-            coef = coef - divide(lr * grad, avg)
-        return coef, (square_avg, momentum_buffer, grad_avg)
+        plain = divide(lr * grad, avg)
+        if not with_momentum:
+            return coef - plain, (square_avg, momentum_buffer, grad_avg)
+        # Where momentum is zero, torch leaves the buffer alone.
+        ahead = momentum * momentum_buffer + divide(grad, avg)
+        momentum_buffer = where(momentum == 0.0, momentum_buffer, ahead)
+        return coef - where(momentum == 0.0, plain, lr * ahead), (square_avg, momentum_buffer, grad_avg)
 
     return zeros(3), constant, update
 

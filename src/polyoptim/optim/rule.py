@@ -21,12 +21,13 @@ may replace these entries of `hyper` between steps. A rule whose text holds the 
 A flag that starts with ``with_`` only leaves out what would do nothing: runs with it on and off may share a kernel.
 
 Rules that couple coefficients work on all tensors at once (`Vector`); `vector_step` lifts the others to this form.
+Those that decide by values have besides a text that is compiled as it stands (`Whole`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
@@ -46,6 +47,10 @@ Evaluate = Callable[[Tensors], tuple[float, Tensors]]
 Begin = Callable[[Tensors, Floats], Any]
 VectorStep = Callable[[float, Tensors, Any, Floats, Evaluate], tuple[float, Tensors, Any]]
 Vector = tuple[Begin, VectorStep]
+
+# A row of numbers, which a `Whole` works on, and who finds the loss in it.
+Memory = MutableSequence[float]
+Look = Callable[[Memory, int, int], bool]
 
 IMPLEMENTATION_ONLY = frozenset({"foreach", "fused", "capturable", "differentiable"})
 
@@ -80,6 +85,33 @@ def betas_outside(options: Mapping[str, Any]) -> Iterator[str]:
         yield f"betas must be two numbers >= 0 and < 1, got {options['betas']!r}."
 
 
+def evaluate(look: Look, memory: Memory, place: int, into: int) -> bool:
+    """Find the loss at the coefficients at a place, its gradient behind it; False where no evaluation is left.
+
+    The text of a `Whole` calls it; where that is compiled, the engine has its own.
+    """
+    return look(memory, place, into)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The form of a rule that decides by values: functions on one row of numbers, which are compiled as they stand.
+
+    Parameters
+    ----------
+    pack : ``pack(coef, state, hyper, steps, evaluations)`` returns the row: the coefficients, in the order of the
+        tensors, then the state of `Rule.vector`, with room for so many steps more, and evaluations, at most.
+    unpack : ``unpack(columns, row)`` returns the state.
+    step : ``step(number, columns, flags, hyper, row, look)`` makes a step of `Rule.vector` on the row, the flags in the
+        order of the rule; returns False where no evaluation was left for it. Its text, and that of all functions that
+        it names, is plain: numbers, ``if``, ``for`` and ``while``, tuples of fixed length, `primitives`, `evaluate`.
+    """
+
+    pack: Callable[[Sequence[float], Any, Floats, float, float], list[float]]
+    unpack: Callable[[int, list[float]], Any]
+    step: Callable[[float, int, tuple[bool, ...], Floats, Memory, Any], bool]
+
+
 @dataclass(frozen=True)
 class Rule:
     """An update rule.
@@ -98,6 +130,7 @@ class Rule:
     scalars : what `schedule` keeps from step to step, with its start values; what torch keeps too has torch's name.
     functions : the factory of a rule that moves each coefficient by itself.
     vector : the factory of a rule that couples coefficients.
+    whole : the same for a rule that decides by values, in the form that is compiled too.
     in_torch : whether torch has a class of this name.
     linear : whether a step is that of gradient descent with momentum, whose stability and pace are known exactly.
     reevaluates : whether a step evaluates the loss more than once; torch's class then wants a closure.
@@ -126,6 +159,7 @@ class Rule:
     scalars: Mapping[str, float] = field(default_factory=dict)
     functions: Callable[..., Functions] | None = None
     vector: Callable[..., Vector] | None = None
+    whole: Whole | None = None
     in_torch: bool = True
     linear: bool = False
     reevaluates: bool = False
@@ -159,7 +193,11 @@ class Rule:
 
     def read(self, options: Mapping[str, Any]) -> tuple[Floats, dict[str, bool]]:
         """Return the numbers in the order of `hyper`, and the flags, after `check`."""
-        values = self.complete(self.check(options))
+        return self.numbers(self.check(options))
+
+    def numbers(self, checked: dict[str, Any]) -> tuple[Floats, dict[str, bool]]:
+        """Return the same for options as `check` returns them."""
+        values = self.complete({**checked})
         for name, parts in self.parts.items():
             values.update(zip(parts, values[name], strict=True))
         flags = {flag: bool(values.get(flag.removeprefix("with_"), False)) for flag in self.flags}

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from polyoptim import canonical
-from polyoptim.arguments import Arguments
+from polyoptim.arguments import Arguments, read_seed
 from polyoptim.bases import FAMILIES
 from polyoptim.certificate import Best, best_rate, best_rate_and_momentum, condition_number, stable_rates
-from polyoptim.errors import ArgumentError, PolyoptimError
+from polyoptim.errors import ArgumentError
 from polyoptim.optim.rules import RULES
-from polyoptim.racing.contest import RATES, plain, read_grid
+from polyoptim.racing.contest import RATES, Counter, check_runs, plain, read_grid
 from polyoptim.racing.stage import Stage, entrant, runs, stage_of
 from polyoptim.racing.views import VIEWS
 from polyoptim.result import write
-from polyoptim.statement import state
+from polyoptim.statement import DEFAULT_DOMAIN, state
 from polyoptim.targets.expression import integer
 
 Array = npt.NDArray[np.float64]
@@ -34,6 +35,7 @@ class BasisAdvice:
     ----------
     basis : the family by name.
     eigenvalues : of the Hessian of the loss, ascending, shape (m,).
+    optimum : the least loss in this basis; another only where `powers` leave some out, for then the polynomials differ.
     smallest, largest, condition : λmin, λmax and λmax / λmin, infinite where λmin is zero to rounding.
     stable : 2/λmax, the largest stable rate of plain SGD.
     plain, momentum : the best rate of plain SGD, and the best rate and momentum; None where the condition is infinite.
@@ -42,6 +44,7 @@ class BasisAdvice:
 
     basis: str
     eigenvalues: Array
+    optimum: float
     smallest: float
     largest: float
     condition: float
@@ -57,26 +60,59 @@ class Advice:
 
     Parameters
     ----------
-    target, degree, optimum : of the problem.
-    bases : one advice for each basis, those that overflow left out.
+    target, problem : what was asked.
+    optimum, is_zero : the least loss in the basis that was asked for, and whether it is zero to rounding, so that there
+        is no gap.
+    bases : one advice for each basis.
+    left_out : the bases whose columns overflow on the samples.
     sentence : why the basis matters here.
     steps, seeds, lrs : how the rates were measured.
+    interrupted : whether Ctrl-C left rates unmeasured.
     """
 
     target: Mapping[str, Any]
-    degree: int
+    problem: Mapping[str, Any]
     optimum: float
     bases: tuple[BasisAdvice, ...]
+    left_out: tuple[str, ...]
     sentence: str
     steps: int
     seeds: int
     lrs: Array
+    is_zero: bool = False
+    interrupted: bool = False
+
+    @property
+    def degree(self) -> int:
+        """The highest power."""
+        return int(self.problem["degree"])
+
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the table: one entry for each basis."""
+        rows = [
+            {
+                "basis": basis.basis, "optimum": basis.optimum, "smallest": basis.smallest, "largest": basis.largest,
+                "condition": basis.condition, "stable": basis.stable,
+                **{f"{kind}_{name}": getattr(best, name, math.nan) for kind, name, best in _bests(basis)},
+            }
+            for basis in self.bases
+        ]  # fmt: skip
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+    def data_frame(self) -> Any:
+        """Return the table as a data frame of pandas, or of polars where pandas is not installed."""
+        return VIEWS["data_frame"](self.columns())
+
+    def save_csv(self, path: Any) -> None:
+        """Write the table as CSV, atomically; what is no number is left empty."""
+        write(path, VIEWS["csv"](self.columns()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the advice for JSON; what is not finite is None."""
         return {
             "verb": "advise",
-            **{name: plain(value) for name, value in vars(self).items() if name != "bases"},
+            **{name: plain(value) for name, value in vars(self).items() if name not in ("bases", "problem")},
+            **self.problem,
             "bases": [_document(basis) for basis in self.bases],
         }
 
@@ -98,7 +134,7 @@ def advise(
     *,
     x: Any = None,
     weight: Any = None,
-    domain: Any = ("-pi", "pi"),
+    domain: Any = DEFAULT_DOMAIN,
     samples: Any = 2000,
     degree: Any = 3,
     powers: Sequence[int] | None = None,
@@ -120,6 +156,11 @@ def advise(
     steps, lrs, seeds, seed : the rates are measured on this grid, with so many evaluations and seeds.
     progress : called with (runs done, runs in all) now and then.
 
+    Returns
+    -------
+    Advice
+        Ctrl-C ends the measuring early; what was measured is there.
+
     Raises
     ------
     ArgumentError, DataError
@@ -135,39 +176,47 @@ def advise(
     grid = check(lambda: read_grid(lrs))
     budget = check(lambda: integer(steps, "steps", minimum=1))
     count = check(lambda: integer(seeds, "seeds", minimum=1))
-    first = check(lambda: integer(0 if seed is None else seed, "seed", minimum=0))
+    first = check(lambda: read_seed(0 if seed is None else seed))
+    check(lambda: check_runs(2 * len(RULES) * len(() if grid is None else grid), count))
+    check(lambda: read_seed((first or 0) + (count or 0)))
     words = {
-        "domain": domain, "samples": samples, "degree": degree, "powers": powers, "mapped": mapped,
+        "domain": domain, "samples": samples, "degree": degree, "powers": powers, "basis": basis, "mapped": mapped,
         "reduction": reduction,
     }  # fmt: skip
-    own = state(target, y, x, weight, {**words, "basis": basis}, check)
-    stages: dict[str, Stage] = {}
+    stated = state(target, y, x, weight, words, check)
+    own, stages = stated.problem.family.name, {}
     for name in FAMILIES:
         try:
-            stages[name] = stage_of(state(target, y, x, weight, {**words, "basis": name}, Arguments()).problem)
-        except PolyoptimError:
-            if name == own.problem.family.name:
+            stages[name] = stage_of(stated.with_words(basis=name))
+        except ArgumentError:
+            if name == own:
                 raise
     found = {name: advice for name, stage in stages.items() if (advice := _of_basis(name, stage)) is not None}
     if not found:
         raise ArgumentError("the loss overflows in every basis. Scale x and y.")
     best = min(found, key=lambda name: found[name].condition)
-    measured = [name for name in dict.fromkeys((own.problem.family.name, best)) if name in found]
-    done, total = [0], len(measured) * len(RULES) * len(grid) * count
-
-    def tell(more: int) -> None:
-        done[0] += more
-        if progress is not None:
-            progress(done[0], total)
-
-    for name in measured:
-        rates = _rates(stages[name], grid, budget, range(first, first + count), tell)
-        found[name] = BasisAdvice(**{**vars(found[name]), "rates": rates})
-    problem = own.problem
+    measured = [name for name in dict.fromkeys((own, best)) if name in found]
+    counter = Counter(len(measured) * len(RULES) * len(grid) * count, progress)
+    rates: dict[str, dict[str, tuple[float, float]]] = {name: {} for name in measured}
+    interrupted = False
+    try:
+        for name, rule in itertools.product(measured, RULES):
+            rates[name][rule] = _rate(stages[name], rule, grid, budget, range(first, first + count), counter)
+    except KeyboardInterrupt:
+        interrupted = True
     return Advice(
-        own.about, problem.degree, stages[measured[0]].value, tuple(found.values()),
-        _sentence(found, problem.family.name, best), budget, count, grid,
-    )  # fmt: skip
+        target=stated.about,
+        problem=stated.words,
+        optimum=stages[own].value,
+        bases=tuple(replace(advice, rates=rates.get(name, {})) for name, advice in found.items()),
+        left_out=tuple(name for name in FAMILIES if name not in found),
+        sentence=_sentence(found, own, best),
+        steps=budget,
+        seeds=count,
+        lrs=grid,
+        is_zero=stages[own].optimum.is_zero,
+        interrupted=interrupted,
+    )
 
 
 def _of_basis(name: str, stage: Stage) -> BasisAdvice | None:
@@ -176,28 +225,31 @@ def _of_basis(name: str, stage: Stage) -> BasisAdvice | None:
         return None
     condition = condition_number(eigenvalues)
     return BasisAdvice(
-        name, eigenvalues, float(eigenvalues[0]), float(eigenvalues[-1]),
+        name, eigenvalues, stage.value, float(eigenvalues[0]), float(eigenvalues[-1]),
         math.inf if condition is None else condition, float(stable_rates(eigenvalues)[1]),
         best_rate(eigenvalues), best_rate_and_momentum(eigenvalues),
     )  # fmt: skip
 
 
-def _rates(
-    stage: Stage, lrs: Array, steps: int, seeds: Sequence[int], tell: Callable[[int], object]
-) -> dict[str, tuple[float, float]]:
-    """Return for each rule the rate of the grid with the least median excess, and the gap that it reached."""
-    found = {}
+def _rate(
+    stage: Stage, rule: str, lrs: Array, steps: int, seeds: Sequence[int], counter: Counter
+) -> tuple[float, float]:
+    """Return the rate of the grid with which a rule has the least median excess, and the gap that it reached."""
+    who = entrant(rule, {})
+    _, flags = who.hyper()
     starts = np.tile(np.array([stage.start(seed) for seed in seeds]), (len(lrs), 1))
-    for name in RULES:
-        who = entrant(name, {})
-        _, flags = who.hyper()
-        hyper = np.repeat(np.array([who.hyper(float(lr))[0] for lr in lrs]), len(seeds), axis=0)
-        excess = runs(stage, who, flags, hyper, starts, steps, (), tell, budget=steps).excess.reshape(len(lrs), -1)
-        medians = np.median(np.where(np.isnan(excess), np.inf, excess), axis=1)
-        place = int(np.argmin(medians))
-        gap = math.nan if stage.optimum.is_zero else float(medians[place]) / stage.value
-        found[name] = (float(lrs[place]), gap)
-    return found
+    hyper = np.repeat(np.array([who.hyper(float(lr))[0] for lr in lrs]), len(seeds), axis=0)
+    excess = runs(stage, who, flags, hyper, starts, steps, (), counter.tell, budget=steps).excess.reshape(len(lrs), -1)
+    medians = np.median(np.where(np.isnan(excess), np.inf, excess), axis=1)
+    place = int(np.argmin(medians))
+    return float(lrs[place]), math.nan if stage.optimum.is_zero else float(medians[place]) / stage.value
+
+
+def _bests(basis: BasisAdvice) -> Iterator[tuple[str, str, Best | None]]:
+    for kind, best in (("plain", basis.plain), ("momentum", basis.momentum)):
+        for name in ("lr", "momentum", "steps_per_digit"):
+            if not (kind == "plain" and name == "momentum"):
+                yield kind, name, best
 
 
 def _sentence(found: Mapping[str, BasisAdvice], own: str, best: str) -> str:
@@ -208,16 +260,19 @@ def _sentence(found: Mapping[str, BasisAdvice], own: str, best: str) -> str:
             "the loss is nearly as steep in every direction, so that one learning rate suits all coefficients."
         )
     here, there = found[own], found[best]
+    same = "with the same polynomials and the same optimum, "
+    if not math.isclose(here.optimum, there.optimum, rel_tol=1e-9):
+        same = f"where these powers are other polynomials, with the optimum {there.optimum:.4g}, "
     first = (
         f"In the {own} basis the loss is {_large(here.condition)} times steeper in one direction than in another, so "
         "that a rate that is stable for the steepest hardly moves along the flattest"
     )
     if here.plain is None or there.plain is None:
-        return f"{first}; in the {best} basis that ratio is {_large(there.condition)}."
+        return f"{first}; in the {best} basis, {same}that ratio is {_large(there.condition)}."
     return (
         f"{first}: plain SGD at its best takes {here.plain.steps_per_digit:,.0f} steps for each further digit; in the "
-        f"{best} basis, with the same polynomials and the same optimum, that ratio is {_large(there.condition)}, and "
-        f"it takes {max(there.plain.steps_per_digit, 1):,.0f}."
+        f"{best} basis, {same}that ratio is {_large(there.condition)}, and "
+        f"it takes {there.plain.steps_per_digit:,.0f}."
     )
 
 

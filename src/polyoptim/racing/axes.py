@@ -1,24 +1,29 @@
-"""What a sweep goes over: axes of numbers, or of words."""
+"""What a sweep goes over: axes of numbers, or of words, and the numbers of a rule at each of their places."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from polyoptim.arguments import read_seed
-from polyoptim.errors import ArgumentError
+from polyoptim.arguments import check_powers, read_seed
+from polyoptim.bases import FAMILIES
+from polyoptim.errors import ArgumentError, UnknownNameError
 from polyoptim.optim.rule import Rule
 from polyoptim.registry import unknown
 from polyoptim.targets.expression import integer, number
 
-# Words of the problem, rather than of the optimizer.
+# Words of the problem, and of the start, rather than of the optimizer.
 OF_PROBLEM = ("basis", "degree")
-WHOLE = ("degree", "seed")
+OF_RUN = (*OF_PROBLEM, "seed")
 MOST_VALUES = 1_000_000
+# So many places are read one by one; of more, the values of each axis are.
+MOST_READ = 10_000
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,6 @@ class Axis:
     values: tuple[Any, ...]
     log: bool = False
 
-    @property
-    def is_number(self) -> bool:
-        """Whether the values are numbers."""
-        return not any(isinstance(value, (str, bool)) for value in self.values)
-
 
 def read_axes(over: Any, rule: Rule) -> list[Axis]:
     """Return the axes of ``over={"lr": (1e-6, 1, 61, "log"), "basis": ["power", "legendre"]}``.
@@ -56,7 +56,11 @@ def read_axes(over: Any, rule: Rule) -> list[Axis]:
         raise ArgumentError(
             f'over must map one or two names to their values, such as {{"lr": (1e-6, 1, 61, "log")}}, got {over!r}.'
         )
-    return [_read(str(name), values, rule) for name, values in over.items()]
+    axes = [_read(str(name), values, rule) for name, values in over.items()]
+    for pair, parts in rule.parts.items():
+        if pair in over:
+            raise ArgumentError(f"{pair} is a pair of numbers. Sweep over {' or '.join(parts)}.")
+    return axes
 
 
 def read_range(name: str, values: Sequence[Any]) -> tuple[tuple[Any, ...], bool]:
@@ -64,7 +68,8 @@ def read_range(name: str, values: Sequence[Any]) -> tuple[tuple[Any, ...], bool]
     log = len(values) == 4 and str(values[3]).casefold() == "log"
     if not (len(values) == 3 or log):
         raise ArgumentError(
-            f'the range of {name} must be (first, last, count) or (first, last, count, "log"), got {values!r}.'
+            f'the range of {name} must be (first, last, count) or (first, last, count, "log"), got {values!r}. '
+            "For single values give a list."
         )
     first, last = number(values[0], name), number(values[1], name)
     count = integer(values[2], f"the count of {name}", minimum=1)
@@ -78,41 +83,145 @@ def read_range(name: str, values: Sequence[Any]) -> tuple[tuple[Any, ...], bool]
 
 def _read(name: str, values: Any, rule: Rule) -> Axis:
     parts = [part for pair in rule.parts.values() for part in pair]
-    known = [*rule.options, *parts, *OF_PROBLEM, "seed"]
-    if name not in known:
+    known = [*(option for option in rule.options if option not in rule.parts), *parts, *OF_RUN]
+    if name not in known and name not in rule.parts:
         raise unknown(f"name to sweep over with {rule.name}", name, known)
+    words = name == "basis" or name in rule.choices or isinstance(rule.options.get(name), bool)
     log = False
-    if isinstance(values, tuple) and 3 <= len(values) <= 4 and not all(isinstance(value, str) for value in values):
+    found: tuple[Any, ...]
+    if isinstance(values, tuple) and not words:
         found, log = read_range(name, values)
-    elif isinstance(values, str) or not isinstance(values, Iterable):
+    elif isinstance(values, (str, Mapping)) or not isinstance(values, Iterable):
         raise ArgumentError(f"the values of {name} must be a range (first, last, count) or a list, got {values!r}.")
     else:
         found = tuple(value.item() if isinstance(value, np.generic) else value for value in values)
     if not found:
         raise ArgumentError(f"the values of {name} are none. Give at least one.")
-    if name in WHOLE:
-        found = tuple(_whole(name, value) for value in found)
-    elif not isinstance(rule.options.get(name), (bool, str)) and name not in OF_PROBLEM:
-        found = tuple(_number(name, value) for value in found)
-    if len(set(found)) < len(found):
-        raise ArgumentError(f"the values of {name} must differ from each other; {_twice(found)!r} is there twice.")
-    return Axis(name, found, log)
+    if len(found) > MOST_VALUES:
+        raise ArgumentError(f"the values of {name} must be at most {MOST_VALUES}, got {len(found)}.")
+    if name not in rule.parts:
+        found = tuple(_value(name, value, rule) for value in found)
+        if len(set(found)) < len(found):
+            raise ArgumentError(f"the values of {name} must differ from each other; {_twice(found)!r} is there twice.")
+    return Axis(name, found, log or _is_geometric(found))
 
 
-def _whole(name: str, value: Any) -> int:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return read_seed(value) if name == "seed" else integer(value, name)
+def _is_geometric(values: Sequence[Any]) -> bool:
+    """Tell whether values of a list are as those of a log range."""
+    if len(values) < 3 or not all(isinstance(value, (int, float)) and value > 0 for value in values):
+        return False
+    steps = np.diff(np.log(np.array(values, dtype=np.float64)))
+    return bool(np.ptp(steps) <= 1e-9 * abs(steps[0]))
 
 
-def _number(name: str, value: Any) -> Any:
-    if value is None or isinstance(value, str):
-        return value if value is None else number(value, name)
-    found = float(value)
-    if math.isnan(found):
-        raise ArgumentError(f"{name} must be a number, got {value!r}.")
-    return found
+def _value(name: str, value: Any, rule: Rule) -> Any:
+    default = rule.options.get(name)
+    if name == "basis":
+        return FAMILIES[value].name
+    if name == "degree":
+        return check_powers(value, None)[-1]
+    if name == "seed":
+        return read_seed(integer(value, "seed", minimum=-(2**63)))
+    if name in rule.choices:
+        if not (value is None or isinstance(value, str)):
+            raise ArgumentError(f"{name} must be {' or '.join(map(repr, rule.choices[name]))}, got {value!r}.")
+        return value
+    if isinstance(default, bool):
+        if not isinstance(value, int):
+            raise ArgumentError(f"{name} must be True or False, got {value!r}.")
+        return bool(value)
+    if value is None:
+        return None
+    found = number(value, name)
+    # A rule may want an integer, which a range cannot give.
+    return int(found) if found.is_integer() and isinstance(default, int) else found
 
 
 def _twice(values: Sequence[Any]) -> Any:
-    return next(value for place, value in enumerate(values) if value in values[:place])
+    seen = set()
+    return next(value for value in values if value in seen or seen.add(value))  # type: ignore[func-returns-value]
+
+
+class Settings:
+    """The numbers and the flags of a rule at each place of some axes of its options.
+
+    Parameters
+    ----------
+    rule, options : the rule, and what is given beside the axes; an axis goes before an option of its name.
+    axes : of options, or parts of them; none, one or two.
+
+    Raises
+    ------
+    ArgumentError
+        For a value that the rule refuses, also where it does so for two values together. Of more than 10 000 places
+        those at the ends of an axis, and at its zero, are tried.
+    """
+
+    def __init__(self, rule: Rule, options: Mapping[str, Any], axes: Sequence[Axis]) -> None:
+        self._rule, self._options, self._axes = rule, options, axes
+        self._shape = tuple(len(axis.values) for axis in axes)
+        self._first = self._at((0,) * len(axes))
+        self._alone = [self._along(place) for place in range(len(axes))]
+        moved = [(rows != self._first).any(axis=0) for rows in self._alone]
+        together = len(moved) == 2 and bool((moved[0] & moved[1]).any())  # one number follows from both
+        self._moved = moved
+        self._each: npt.NDArray[np.float64] | None = None
+        if together or math.prod(self._shape) <= MOST_READ:
+            places = itertools.product(*map(range, self._shape))
+            self._each = np.array([self._at(place) for place in places]).reshape(*self._shape, -1)
+        else:
+            corners = [_corners(axis.values) for axis in axes]
+            for place in range(len(axes)):
+                for other in itertools.product(*(corners[k] if k != place else [0] for k in range(len(axes)))):
+                    self._along(place, other)
+
+    def at(
+        self, places: Sequence[npt.NDArray[np.int64]], count: int
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Return the numbers, shape (count, numbers), and the flags, (count, flags), at these places of the axes."""
+        if self._each is not None:
+            rows = np.broadcast_to(self._each[tuple(places)], (count, len(self._first)))
+        else:
+            rows = np.tile(self._first, (count, 1))
+            for alone, moved, place in zip(self._alone, self._moved, places, strict=True):
+                rows[:, moved] = alone[place][:, moved]
+        numbers = len(self._rule.hyper)
+        return rows[:, :numbers], rows[:, numbers:] != 0
+
+    def _along(self, place: int, others: Sequence[int] | None = None) -> npt.NDArray[np.float64]:
+        """Return the row of each value of an axis, the other axis at its first place or at that of `others`."""
+        at = tuple(others or (0,) * len(self._axes))
+        before, after = at[:place], at[place + 1 :]
+        return np.array([self._at((*before, index, *after)) for index in range(self._shape[place])])
+
+    def _at(self, place: Sequence[int]) -> tuple[float, ...]:
+        """Return the numbers and flags at one place."""
+        options, here = dict(self._options), {}
+        for axis, index in zip(self._axes, place, strict=True):
+            here[axis.name] = axis.values[index]
+            pair = next((pair for pair, parts in self._rule.parts.items() if axis.name in parts), None)
+            if pair is None:
+                options[axis.name] = axis.values[index]
+            else:
+                both = options.get(pair, self._rule.options[pair])
+                if not (isinstance(both, (tuple, list)) and len(both) == 2):
+                    raise ArgumentError(f"{pair} must be a pair of numbers, got {both!r}.")
+                chosen = self._rule.parts[pair].index(axis.name)
+                options[pair] = tuple(axis.values[index] if k == chosen else value for k, value in enumerate(both))
+        try:
+            numbers, flags = self._rule.read(options)
+        except UnknownNameError:
+            raise
+        except ArgumentError as error:
+            text = str(error)
+            unsaid = [f"{name}={value!r}" for name, value in here.items() if name in text and "got" not in text]
+            raise ArgumentError(f"{text} Leave out {' with '.join(unsaid)}." if unsaid else text) from None
+        return (*numbers, *map(float, flags.values()))
+
+
+def _corners(values: Sequence[Any]) -> list[int]:
+    """Return the places of the first and the last value, of the least and the greatest, and of zero; of all of few."""
+    if len(values) <= 4 or any(value is None or isinstance(value, str) for value in values):
+        return list(range(len(values)))
+    found = {0, len(values) - 1, values.index(min(values)), values.index(max(values))}
+    return sorted(found | ({values.index(0)} if 0 in values else set()))

@@ -21,10 +21,10 @@ from polyoptim.engines.steps import LoopSteps
 from polyoptim.errors import ArgumentError
 from polyoptim.optim.rules import RULES
 from polyoptim.racing.axes import read_range
-from polyoptim.racing.stage import Entrant, Stage, entrant, runs, stage_of
+from polyoptim.racing.stage import Entrant, Stage, entrant, is_compiled, runs, stage_of
 from polyoptim.racing.views import VIEWS
 from polyoptim.result import write
-from polyoptim.statement import state
+from polyoptim.statement import DEFAULT_DOMAIN, state
 from polyoptim.targets.expression import integer, number
 
 Array = npt.NDArray[np.float64]
@@ -33,6 +33,7 @@ MARKS = (0.1, 0.01, 1e-6)
 RATES = (1e-9, 10.0, 41, "log")
 ALL = "all"
 TIMINGS = 5
+MOST_RUNS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -96,19 +97,19 @@ class Race:
 
     Parameters
     ----------
-    target : what was learned.
-    basis, degree, optimum : of the problem.
+    target, problem : what was learned.
+    optimum : the least loss.
     steps : evaluations of the gradient in each run.
     marks : gaps to reach.
     lrs : the grid on which every optimizer was tuned.
     tuning_seeds, seeds : the seeds of tuning, and those of the report.
     racers : the optimizers.
     runs, seconds : how many runs were made, and in what time.
+    left_out : the optimizers that were not raced to the end, because Ctrl-C came.
     """
 
     target: Mapping[str, Any]
-    basis: str
-    degree: int
+    problem: Mapping[str, Any]
     optimum: float
     steps: int
     marks: tuple[float, ...]
@@ -118,6 +119,22 @@ class Race:
     racers: tuple[Racer, ...]
     runs: int
     seconds: float
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def basis(self) -> str:
+        """The family by name."""
+        return str(self.problem["basis"])
+
+    @property
+    def degree(self) -> int:
+        """The highest power."""
+        return int(self.problem["degree"])
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C left optimizers out."""
+        return bool(self.left_out)
 
     def columns(self) -> dict[str, npt.NDArray[Any]]:
         """Return the table: one entry for each optimizer and mark."""
@@ -139,15 +156,14 @@ class Race:
 
     def save_csv(self, path: Any) -> None:
         """Write the table as CSV, atomically."""
-        write(path, VIEWS["csv"](self.columns()).encode("utf-8"))
+        write(path, VIEWS["csv"](self.columns()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the race for JSON; what is not finite is None."""
         return {
             "verb": "race",
             "target": dict(self.target),
-            "basis": self.basis,
-            "degree": self.degree,
+            **self.problem,
             "optimum": self.optimum,
             "steps": self.steps,
             "marks": list(self.marks),
@@ -155,6 +171,7 @@ class Race:
             "tuning_seeds": list(self.tuning_seeds),
             "seeds": list(self.seeds),
             "racers": [_document(racer) for racer in self.racers],
+            "left_out": list(self.left_out),
             "runs": self.runs,
             "seconds": self.seconds,
         }
@@ -182,7 +199,7 @@ def race(
     optimizers: Any = ALL,
     x: Any = None,
     weight: Any = None,
-    domain: Any = ("-pi", "pi"),
+    domain: Any = DEFAULT_DOMAIN,
     samples: Any = 2000,
     degree: Any = 3,
     powers: Sequence[int] | None = None,
@@ -192,7 +209,7 @@ def race(
     steps: Any = 2000,
     lrs: Any = RATES,
     marks: Sequence[float] = MARKS,
-    tuning_seeds: Any = 5,
+    tuning_seeds: Any = 21,
     seeds: Any = 21,
     seed: Any = 0,
     progress: Callable[[int, int], object] | None = None,
@@ -214,6 +231,12 @@ def race(
     tuning_seeds, seeds : how many seeds are tuned on, and reported on.
     seed : the first of them.
     progress : called with (runs done, runs in all) now and then.
+
+    Returns
+    -------
+    Race
+        Ctrl-C ends it early: the optimizers that were done are compared, and `left_out` names the others. Where none
+        was done there is nothing to compare, and KeyboardInterrupt goes on.
 
     Raises
     ------
@@ -239,6 +262,9 @@ def race(
     tuned_on = check(lambda: integer(tuning_seeds, "tuning_seeds", minimum=1))
     reported_on = check(lambda: integer(seeds, "seeds", minimum=1))
     first = check(lambda: read_seed(0 if seed is None else seed))
+    check(lambda: check_runs(len(entrants or ()) * len(() if grid is None else grid), tuned_on))
+    check(lambda: check_runs(len(entrants or ()) * (len(wanted or ()) + 1), reported_on))
+    check(lambda: read_seed((first or 0) + (tuned_on or 0) + (reported_on or 0)))
     words = {
         "domain": domain, "samples": samples, "degree": degree, "powers": powers, "basis": basis, "mapped": mapped,
         "reduction": reduction,
@@ -253,24 +279,52 @@ def race(
     begin = time.perf_counter()
     tuning, report = range(first, first + tuned_on), range(first + tuned_on, first + tuned_on + reported_on)
     each = len(grid) * len(tuning) + len(report) * (len(wanted) + 1)
-    course = _Course(
-        stage, grid, wanted, budget, tuple(tuning), tuple(report), _counter(each * len(entrants), progress)
-    )
-    racers = sorted((course.run(who) for who in entrants), key=_rank)
+    count = Counter(each * len(entrants), progress)
+    course = _Course(stage, grid, wanted, budget, tuple(tuning), tuple(report), count)
+    racers: list[Racer] = []
+    try:
+        for who in entrants:
+            racers.append(course.run(who))  # noqa: PERF401 - what an interrupt leaves is wanted
+    except KeyboardInterrupt:
+        if not racers:
+            raise
     return Race(
         target=stated.about,
-        basis=stage.problem.family.name,
-        degree=stage.problem.degree,
+        problem=stated.words,
         optimum=stage.value,
         steps=budget,
         marks=wanted,
         lrs=grid,
         tuning_seeds=course.tuning,
         seeds=course.report,
-        racers=tuple(racers),
-        runs=each * len(entrants),
+        racers=tuple(sorted(racers, key=_rank)),
+        runs=count.made,
         seconds=time.perf_counter() - begin,
+        left_out=tuple(who.name for who in entrants[len(racers) :]),
     )
+
+
+class Counter:
+    """Counts runs, and tells how many of all are done.
+
+    Attributes
+    ----------
+    made : how many were made; one that need not be made again is done without.
+    """
+
+    def __init__(self, total: int, progress: Callable[[int, int], object] | None) -> None:
+        self.made, self._done, self._total, self._progress = 0, 0, total, progress
+
+    def tell(self, count: int) -> None:
+        """Count runs that were made."""
+        self.made += count
+        self.skip(count)
+
+    def skip(self, count: int) -> None:
+        """Count runs that need not be made."""
+        self._done += count
+        if self._progress is not None:
+            self._progress(self._done, self._total)
 
 
 @dataclass(frozen=True)
@@ -283,21 +337,23 @@ class _Course:
     steps: int
     tuning: tuple[int, ...]
     report: tuple[int, ...]
-    tell: Callable[[int], None]
+    count: Counter
 
     def run(self, who: Entrant) -> Racer:
         gaps, evaluations = self._runs(who, self.lrs, self.tuning)
         grid_gap = np.median(np.where(np.isnan(gaps), np.inf, gaps), axis=1)
         finishes = []
-        pace, compiled = self._pace(who, float(self.lrs[int(np.argmin(grid_gap))]))
+        last = float(self.lrs[int(np.argmin(grid_gap))])
+        pace, compiled = self._pace(who, last)
+        reports: dict[float, tuple[Array, Array]] = {}
         for place, mark in enumerate(self.marks):
             best = _best(evaluations[place], grid_gap)
             lr = None if best is None else float(self.lrs[best])
             reached = np.full(len(self.report), np.inf)
             if lr is None:
-                self.tell(len(self.report))
+                self.count.skip(len(self.report))
             else:
-                reached = self._runs(who, np.array([lr]), self.report)[1][place, 0]
+                reached = self._report(who, lr, reports)[1][place, 0]
             median, low, high = median_interval(reached)
             finishes.append(
                 Finish(
@@ -311,13 +367,20 @@ class _Course:
                     seconds=median * pace,
                 )
             )
-        last = float(self.lrs[int(np.argmin(grid_gap))])
-        final = self._runs(who, np.array([last]), self.report)[0][0]
+        final = self._report(who, last, reports)[0][0]
         gap, low, high = median_interval(np.where(np.isnan(final), np.inf, final))
         return Racer(
             who.name, who.rule.name, dict(who.options), tuple(finishes), last, gap, low, high,
             grid_gap, np.median(evaluations, axis=2), pace, compiled,
         )  # fmt: skip
+
+    def _report(self, who: Entrant, lr: float, known: dict[float, tuple[Array, Array]]) -> tuple[Array, Array]:
+        """Return what `_runs` does for a rate on the seeds of the report, made once."""
+        if lr in known:
+            self.count.skip(len(self.report))
+        else:
+            known[lr] = self._runs(who, np.array([lr]), self.report)
+        return known[lr]
 
     def _runs(self, who: Entrant, lrs: Array, seeds: Sequence[int]) -> tuple[Array, Array]:
         """Return the gap at the end, shape (rates, seeds), and the evaluations to each mark, (marks, rates, seeds)."""
@@ -326,7 +389,7 @@ class _Course:
         hyper = np.repeat(rows, len(seeds), axis=0).reshape(-1, len(numbers))
         starts = np.tile(np.array([self.stage.start(seed) for seed in seeds]), (len(lrs), 1))
         sizes = [mark * self.stage.value for mark in self.marks]
-        found = runs(self.stage, who, flags, hyper, starts, self.steps, sizes, self.tell, budget=self.steps)
+        found = runs(self.stage, who, flags, hyper, starts, self.steps, sizes, self.count.tell, budget=self.steps)
         shape = (len(lrs), len(seeds))
         reached = np.where(found.reached < 0, np.inf, found.reached.astype(np.float64))
         return self.stage.gap(found.excess).reshape(shape), reached.reshape(len(sizes), *shape)
@@ -340,12 +403,7 @@ class _Course:
         powers = self.stage.problem.powers
         advance = on_quadratic(who.kind(self.stage, method.flags), self.stage.objective, True)
         if advance is None:
-            numbers, flags = who.hyper(lr)
-            starts = np.array([self.stage.start(seed) for seed in range(TIMINGS)])
-            hyper = np.tile(np.array(numbers), (TIMINGS, 1))
-            begin = time.perf_counter()
-            found = runs(self.stage, who, flags, hyper, starts, self.steps, (), _nobody, budget=self.steps)
-            return (time.perf_counter() - begin) / float(found.spent.sum()), False
+            return self._pace_of_runs(who, lr)
         times = []
         for seed in range(TIMINGS):
             loop = LoopSteps(method, self.stage.start(seed).tolist(), 0 in powers, advance, True)
@@ -354,20 +412,23 @@ class _Course:
             times.append((time.perf_counter() - begin) / max(made, 1))
         return float(np.median(times)), True
 
+    def _pace_of_runs(self, who: Entrant, lr: float) -> tuple[float, bool]:
+        """Return the same for a rule whose runs have no such loop; what it takes to begin a run is left out."""
+        numbers, flags = who.hyper(lr)
+        hyper = np.array([numbers])
+        times = []
+        for seed in range(TIMINGS):
+            starts, clock, spent = self.stage.start(seed)[None], [time.perf_counter()], 1.0
+            for steps in (self.steps, 0):
+                found = runs(self.stage, who, flags, hyper, starts, steps, (), _nobody, budget=self.steps)
+                clock.append(time.perf_counter())
+                spent = max(spent, float(found.spent[0]))
+            times.append(max(clock[1] - clock[0] - (clock[2] - clock[1]), 0.0) / spent)
+        return float(np.median(times)), is_compiled(self.stage, who, flags)
+
 
 def _nobody(_count: int) -> None:
     """Tell nobody."""
-
-
-def _counter(total: int, progress: Callable[[int, int], object] | None) -> Callable[[int], None]:
-    done = [0]
-
-    def tell(count: int) -> None:
-        done[0] += count
-        if progress is not None:
-            progress(done[0], total)
-
-    return tell
 
 
 def median_interval(values: Array) -> tuple[float, float, float]:
@@ -406,7 +467,7 @@ def _rank(racer: Racer) -> tuple[float, ...]:
 def _entrants(optimizers: Any) -> list[Entrant]:
     if isinstance(optimizers, str):
         optimizers = list(RULES) if optimizers.casefold() == ALL else [optimizers]
-    if not isinstance(optimizers, Iterable):
+    if isinstance(optimizers, Mapping) or not isinstance(optimizers, Iterable):
         raise ArgumentError(f"optimizers must be 'all' or a list of names, got {optimizers!r}.")
     check = Arguments()
     found = [check(partial(_entrant, one)) for one in optimizers]
@@ -434,16 +495,23 @@ def _entrant(one: Any) -> Entrant:
     return entrant(name, given)
 
 
+def check_runs(kinds: int, seeds: int | None) -> None:
+    """Raise ArgumentError for more runs than anybody waits for; `seeds` is None where it was wrong itself."""
+    if kinds * (seeds or 0) > MOST_RUNS:
+        raise ArgumentError(f"{kinds * (seeds or 0)} runs are more than {MOST_RUNS}. Give fewer seeds or rates.")
+
+
 def read_grid(lrs: Any) -> Array:
     """Return the rates of a grid, ascending."""
     if isinstance(lrs, tuple) and 3 <= len(lrs) <= 4 and (len(lrs) == 4 or isinstance(lrs[2], int)):
-        return np.array(read_range("lrs", lrs)[0])
-    if isinstance(lrs, str) or not isinstance(lrs, Iterable):
+        found = set(read_range("lrs", lrs)[0])
+    elif isinstance(lrs, (str, Mapping)) or not isinstance(lrs, Iterable):
         raise ArgumentError(f'lrs must be (first, last, count, "log") or a list of rates, got {lrs!r}.')
-    found = sorted({number(lr, "each of lrs") for lr in lrs})
-    if not found or found[0] <= 0:
+    else:
+        found = {number(lr, "each of lrs") for lr in lrs}
+    if not found or min(found) <= 0:
         raise ArgumentError(f"lrs must be rates > 0, got {lrs!r}.")
-    return np.array(found)
+    return np.array(sorted(found))
 
 
 def _marks(marks: Any) -> tuple[float, ...]:

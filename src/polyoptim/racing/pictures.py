@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from polyoptim.racing.contest import Race
 from polyoptim.racing.landscape import Sweep
@@ -19,6 +20,9 @@ from polyoptim.reports.figure import OTHERS, save
 
 # What diverged is set apart from every colour of the map, also where there is no colour.
 LOST = "#C8C8C8"
+UNMADE = "#F6E8C3"
+MOST_TICKS = 12
+Array = npt.NDArray[np.float64]
 MARKERS = ("o", "s", "D", "^", "v")
 SMALLEST_GAP = 1e-16  # below it a gap is rounding
 
@@ -30,7 +34,12 @@ def sweep_figure(sweep: Sweep, path: str | os.PathLike[str] | None = None) -> Fi
     axes = drawn.subplots()
     _map(sweep, drawn, axes) if len(sweep.axes) == 2 else _curve(sweep, axes)
     given = "".join(f", {name}={value}" for name, value in sweep.options.items())
-    drawn.suptitle(f"{sweep.optimizer}{given} learns {learned(sweep.target)}: after {sweep.steps} steps", fontsize=11)
+    what = [f"{sweep.problem['basis']} basis"] if "basis" in sweep.problem else []
+    what += [f"degree {sweep.problem['degree']}"] if "degree" in sweep.problem else []
+    drawn.suptitle(
+        f"{sweep.optimizer}{given} learns {learned(sweep.target)}\n" + ", ".join([*what, f"after {sweep.steps} steps"]),
+        fontsize=11,
+    )
     if path is not None:
         save(drawn, path)
     return drawn
@@ -38,8 +47,8 @@ def sweep_figure(sweep: Sweep, path: str | os.PathLike[str] | None = None) -> Fi
 
 def _measure(sweep: Sweep) -> tuple[npt.NDArray[np.float64], str]:
     """Return what is shown, and its name: the gap, or the loss where the optimum is zero to rounding."""
-    if np.isnan(sweep.gap[sweep.diverged < 0]).all():
-        return sweep.loss, "loss"
+    if np.isnan(sweep.gap).all() and not np.isnan(sweep.loss).all():
+        return sweep.loss, "loss (the optimum is zero to rounding)"
     return np.where(np.isnan(sweep.gap), np.nan, np.maximum(sweep.gap, SMALLEST_GAP)), "gap: loss / optimum − 1"
 
 
@@ -48,45 +57,51 @@ def _map(sweep: Sweep, drawn: Figure, axes: Axes) -> None:
     values, label = _measure(sweep)
     x, y = _edges(across, sweep.log[0]), _edges(up, sweep.log[1])
     lost = sweep.diverged >= 0
-    if lost.any():
-        shade = np.ma.masked_array(np.ones_like(values), ~lost)
-        axes.pcolormesh(x, y, shade.T, cmap=ListedColormap([LOST]), rasterized=True)
-        axes.fill_between([], [], color=LOST, label="diverged")
+    _shade(axes, x, y, lost, LOST, "diverged")
+    _shade(axes, x, y, ~lost & np.isnan(sweep.loss), UNMADE, "not made")
     shown = np.ma.masked_invalid(values)
     known = shown.compressed()
-    positive = known[known > 0]
-    norm = (
-        LogNorm(float(positive.min()), float(positive.max()))
-        if len(positive) and positive.min() < positive.max()
-        else None
-    )
-    mesh = axes.pcolormesh(x, y, shown.T, norm=norm, cmap="viridis_r", rasterized=True)
-    drawn.colorbar(mesh, ax=axes, label=label)
-    _edge(sweep, axes, x, y)
+    if len(known):
+        positive = known[known > 0]
+        ends = (float(positive.min()), float(positive.max())) if len(positive) else (1.0, 1.0)
+        norm = LogNorm(*ends) if ends[0] < ends[1] else None
+        mesh = axes.pcolormesh(x, y, shown.T, norm=norm, cmap="viridis_r", rasterized=True)
+        drawn.colorbar(mesh, ax=axes, label=label)
+    _edge(sweep, axes, (x, y))
     _scale(axes, 0, first, across, sweep.log[0])
     _scale(axes, 1, second, up, sweep.log[1])
     axes.set_xlim(x[0], x[-1])
     axes.set_ylim(y[0], y[-1])
     if best := sweep.best:
-        place = [int(np.flatnonzero(values_ == best[name])[0]) for name, values_ in sweep.axes.items()]
-        centre = [_place(values_, index) for values_, index in zip(sweep.axes.values(), place, strict=True)]
+        place = [_index(values_, best[name]) for name, values_ in sweep.axes.items()]
+        centre = [_places(values_)[index] for values_, index in zip(sweep.axes.values(), place, strict=True)]
         where = ", ".join(f"{name}={_text(best[name])}" for name in sweep.axes)
         axes.plot(*centre, "*", color="#D55E00", markeredgecolor="black", markersize=13, label=f"least loss: {where}")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3, frameon=False, fontsize=9)
 
 
-def _edge(sweep: Sweep, axes: Axes, x: Any, y: Any) -> None:
-    """Draw the exact edge of stability, where there is one and it lies in the picture."""
+def _shade(axes: Axes, x: Array, y: Array, where: npt.NDArray[np.bool_], color: str, label: str) -> None:
+    """Draw the cells of a map that have no number."""
+    if where.any():
+        shade = np.ma.masked_array(np.ones(where.shape), ~where)
+        axes.pcolormesh(x, y, shade.T, cmap=ListedColormap([color]), rasterized=True)
+        axes.fill_between([], [], color=color, label=label)
+
+
+def _edge(sweep: Sweep, axes: Axes, borders: tuple[Array, Array]) -> None:
+    """Draw the exact edge of stability: a line where the other axis is of numbers that may lie between, else steps."""
     names = list(sweep.axes)
     if sweep.edge is None or "lr" not in names:
         return
-    momentum = sweep.axes.get("momentum")
-    if momentum is not None:
-        line = [sweep.edge, momentum]
+    other = 1 - names.index("lr")
+    values, span = sweep.axes[names[other]], borders[1 - other]
+    if not _to_scale(sweep.axes["lr"]) or not ((sweep.edge >= span.min()) & (sweep.edge <= span.max())).any():
+        return
+    if values.dtype.kind == "f" and len(values) > 1:
+        line = [sweep.edge, values]
     else:
-        span = y if names[0] == "lr" else x
-        line = [np.full(2, sweep.edge[0]), np.array([span[0], span[-1]])]
-    if names[0] != "lr":
+        line = [np.repeat(sweep.edge, 2), np.repeat(borders[other], 2)[1:-1]]
+    if other == 0:
         line.reverse()
     axes.plot(*line, color="black", linewidth=2, linestyle="--", label="edge of stability, exact")
 
@@ -94,49 +109,69 @@ def _edge(sweep: Sweep, axes: Axes, x: Any, y: Any) -> None:
 def _curve(sweep: Sweep, axes: Axes) -> None:
     ((name, values),) = sweep.axes.items()
     shown, label = _measure(sweep)
-    at = np.array([_place(values, index) for index in range(len(values))])
-    axes.plot(at, shown, "o-" if len(values) < 100 else "-", color="#0072B2", markersize=4)
-    if np.nanmin(shown, initial=np.inf) > 0:
-        axes.set_yscale("log")
-    lost = sweep.diverged >= 0
-    if lost.any():
-        for index in np.flatnonzero(lost):
-            edges = _edges(values, sweep.log[0])
-            axes.axvspan(edges[index], edges[index + 1], color=LOST, linewidth=0)
-        axes.fill_between([], [], color=LOST, label="diverged")
-    if sweep.edge is not None and name == "lr":
+    lines = "" if values.dtype.kind not in "fiu" else "-"
+    axes.plot(_places(values), shown, f"o{lines}" if len(values) < 100 else "-", color="#0072B2", markersize=4)
+    edges = _edges(values, sweep.log[0])
+    for ending, color in (("diverged", LOST), ("interrupted", UNMADE)):
+        for low, high in _stretches(sweep.status == ending):
+            axes.axvspan(edges[low], edges[high], color=color, linewidth=0)
+        if (sweep.status == ending).any():
+            axes.fill_between([], [], color=color, label="diverged" if ending == "diverged" else "not made")
+    if sweep.edge is not None and name == "lr" and _to_scale(values) and edges.min() <= sweep.edge[0] <= edges.max():
         axes.axvline(sweep.edge[0], color="black", linestyle="--", linewidth=2, label="edge of stability, exact")
     _scale(axes, 0, name, values, sweep.log[0])
+    if np.isnan(shown).all():
+        axes.set_yticks([])
+    elif np.nanmin(shown) > 0:
+        axes.set_yscale("log")
     axes.set_ylabel(label)
     axes.grid(alpha=0.25)
     if axes.get_legend_handles_labels()[0]:
         axes.legend()
 
 
-def _place(values: npt.NDArray[Any], index: int) -> float:
-    """Return where a value stands: at itself; words stand at 0, 1, 2 and so on."""
-    return float(values[index]) if values.dtype.kind in "fiu" else float(index)
+def _stretches(where: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return first and behind-last of each run of true values."""
+    turns = np.flatnonzero(np.diff(np.concatenate([[0], where.astype(np.int8), [0]])))
+    return [(int(low), int(high)) for low, high in turns.reshape(-1, 2)]
 
 
-def _edges(values: npt.NDArray[Any], log: bool) -> npt.NDArray[np.float64]:
+def _index(values: npt.NDArray[Any], value: Any) -> int:
+    return next(index for index, own in enumerate(values.tolist()) if own == value)
+
+
+def _places(values: npt.NDArray[Any]) -> Array:
+    """Return where values stand: at themselves; words, and a number that is alone, stand at 0, 1, 2 and so on."""
+    return values.astype(np.float64) if _to_scale(values) else np.arange(len(values), dtype=np.float64)
+
+
+def _to_scale(values: npt.NDArray[Any]) -> bool:
+    return values.dtype.kind in "fiu" and len(values) > 1
+
+
+def _edges(values: npt.NDArray[Any], log: bool) -> Array:
     """Return the borders of the cells around values."""
-    at = np.array([_place(values, index) for index in range(len(values))])
-    at = np.log(at) if log else at
+    log = log and _to_scale(values)
+    at = np.log(_places(values)) if log else _places(values)
     if len(at) == 1:
-        edges = np.array([at[0] - 0.5, at[0] + 0.5])
-    else:
-        middle = (at[1:] + at[:-1]) / 2
-        edges = np.concatenate([[2 * at[0] - middle[0]], middle, [2 * at[-1] - middle[-1]]])
+        return np.array([-0.5, 0.5])
+    middle = (at[1:] + at[:-1]) / 2
+    edges = np.concatenate([[2 * at[0] - middle[0]], middle, [2 * at[-1] - middle[-1]]])
     return np.exp(edges) if log else edges
 
 
 def _scale(axes: Axes, side: int, name: str, values: npt.NDArray[Any], log: bool) -> None:
     axis = (axes.xaxis, axes.yaxis)[side]
     (axes.set_xlabel, axes.set_ylabel)[side](name)
-    if values.dtype.kind not in "fiu":
-        axis.set_ticks(list(range(len(values))), [str(value) for value in values])
+    if not _to_scale(values):
+        places = np.unique(np.linspace(0, len(values) - 1, MOST_TICKS).astype(np.int64))
+        axis.set_ticks(places.tolist(), [_text(values[place]) for place in places.tolist()])
     elif log:
         (axes.set_xscale, axes.set_yscale)[side]("log")
+    elif len(values) <= MOST_TICKS:
+        axis.set_ticks(values.tolist(), [_text(value) for value in values.tolist()])
+    elif values.dtype.kind in "iu":
+        axis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _text(value: Any) -> str:

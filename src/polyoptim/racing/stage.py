@@ -11,17 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from polyoptim.engines.compiler import compiled
 from polyoptim.engines.fused import start
 from polyoptim.engines.lanes import Outcome, lanes_fit, lanes_module, side_by_side
+from polyoptim.engines.loops import quadratic_objective
 from polyoptim.engines.objective import QuadraticObjective
 from polyoptim.engines.traces import Kind, kind_of, ordered, shaped
 from polyoptim.engines.watch import DIVERGED_RATIO
+from polyoptim.engines.whole import each_alone, whole_text
 from polyoptim.errors import ArgumentError
 from polyoptim.generator import Generator
 from polyoptim.optim.rule import Floats, Rule, Tensors, vector_step
 from polyoptim.optim.rules import RULES
 from polyoptim.problem import Problem
 from polyoptim.quadratic import Quadratic
+from polyoptim.registry import match
 from polyoptim.solution import Optimum
 from polyoptim.solvers.least_squares import least_squares
 
@@ -47,7 +51,7 @@ class Stage:
     @cached_property
     def objective(self) -> QuadraticObjective:
         """The loss as the engines take it."""
-        return QuadraticObjective(self.quadratic)
+        return quadratic_objective(self.quadratic)
 
     @property
     def value(self) -> float:
@@ -112,7 +116,7 @@ class Entrant:
 
 def entrant(name: Any, options: Mapping[str, Any]) -> Entrant:
     """Return the optimizer of that name, its options checked."""
-    rule: Rule = RULES[name]
+    rule: Rule = RULES[match("optimizer", name, RULES)]
     found = Entrant(rule, {key: value for key, value in options.items() if key != "lr"})
     found.hyper()
     return found
@@ -122,12 +126,19 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def is_compiled(stage: Stage, who: Entrant, flags: Mapping[str, bool]) -> bool:
+    """Tell whether such runs are made by compiled code."""
+    return lanes_fit(who.kind(stage, flags)) or whole_text(who.rule.name) is not None
+
+
 def prepare(stage: Stage, who: Entrant, flags: Mapping[str, bool], marks: int = 0) -> float:
     """Compile what makes such runs, or load it; return the seconds that took, 0 where it was there."""
     kind = who.kind(stage, flags)
     begin = time.perf_counter()
     if lanes_fit(kind):
         lanes_module(kind, marks)
+    elif (text := whole_text(who.rule.name)) is not None:
+        compiled(text)
     return time.perf_counter() - begin
 
 
@@ -183,7 +194,10 @@ def _one_by_one(
     tell: Callable[[int], object],
     budget: int | None,
 ) -> Outcome:
-    """Make runs of a rule that evaluates more than once a step, or of many coefficients, one after the other."""
+    """Make runs of a rule that decides by values, or couples many coefficients: compiled or, without a text, plain."""
+    if whole_text(rule.name) is not None:
+        bias = 0 in stage.problem.powers
+        return each_alone(rule, flags, bias, stage.objective, starts, hyper, steps, budget, marks, tell)
     count = len(hyper)
     coef, excess = np.empty_like(starts), np.full(count, np.nan)
     diverged, reached, spent = np.full(count, -1), np.full((len(marks), count), -1), np.zeros(count, dtype=np.int64)

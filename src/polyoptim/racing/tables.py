@@ -6,6 +6,7 @@ import csv
 import importlib
 import io
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,17 +19,26 @@ from polyoptim.racing.contest import Finish, Race, Racer
 from polyoptim.racing.landscape import Sweep
 
 FRAMES = ("pandas", "polars")
+WIDTH = 80
 MOST_TICKS = 12
+ROWS_AT_ONCE = 1 << 16
+FEWEST = 6  # of so many values the least and the greatest hold the median with 95 % confidence
 LONG = 1.0  # seconds of compiling that are worth a word
 
 
-def csv_text(columns: Mapping[str, npt.NDArray[Any]]) -> str:
-    """Return a table as CSV; numbers have all their digits, what is not a number is left empty."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*(map(_cell, column.tolist()) for column in columns.values()), strict=True))
-    return out.getvalue()
+def csv_text(columns: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Return a table as CSV in UTF-8; numbers have all their digits, what is not a number is left empty."""
+    parts = []
+    rows = max(map(len, columns.values()), default=0)
+    for first in range(0, max(rows, 1), ROWS_AT_ONCE):
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        if not first:
+            writer.writerow(columns)
+        part = [column[first : first + ROWS_AT_ONCE].tolist() for column in columns.values()]
+        writer.writerows(zip(*(map(_cell, column) for column in part), strict=True))
+        parts.append(out.getvalue().encode("utf-8"))
+    return b"".join(parts)
 
 
 def _cell(value: Any) -> Any:
@@ -70,14 +80,26 @@ def learned(target: Mapping[str, Any]) -> str:
     return " ".join(str(target["text"]).split()) if target["kind"] != "arrays" else "the data"
 
 
+def wrapped(*sentences: str) -> str:
+    """Return sentences as a paragraph, broken into lines."""
+    return textwrap.fill(" ".join(sentences), WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def counted(count: int, thing: str) -> str:
+    """Return "1 seed" or "5 seeds"."""
+    return f"{count} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
 def race_report(race: Race) -> str:
     """Return the report of a race."""
-    title = f"polyoptim race: {len(race.racers)} optimizers learn {learned(race.target)}"
-    about = (
-        f"{race.basis} basis of degree {race.degree}, optimum {race.optimum:.10g} (exact), at most {race.steps} "
-        f"gradient evaluations a run.\nEach optimizer was tuned on the same {len(race.lrs)} learning rates and "
-        f"{len(race.tuning_seeds)} seeds; what follows are medians [and\ntheir 95 % intervals] over {len(race.seeds)} "
-        "other seeds: gradient evaluations until the gap is reached."
+    title = f"polyoptim race: {counted(len(race.racers), 'optimizer')} on {learned(race.target)}"
+    left_out = [f"Interrupted: not raced to the end, and left out here: {', '.join(race.left_out)}."]
+    about = wrapped(
+        f"{race.basis} basis of degree {race.degree}, optimum {race.optimum:.10g} (exact), at most",
+        f"{race.steps} gradient evaluations a run. Each optimizer was tuned on the same",
+        f"{counted(len(race.lrs), 'learning rate')} and {counted(len(race.tuning_seeds), 'seed')}; what follows are",
+        f"medians [and their 95 % intervals] over {counted(len(race.seeds), 'other seed')}: gradient evaluations until "
+        "the gap is reached.",
     )
     rows = [["optimizer", *(f"gap {percent(mark)}" for mark in race.marks), "time", "gap in the end"]]
     rows += [_racer_row(racer, len(race.seeds)) for racer in race.racers]
@@ -88,8 +110,11 @@ def race_report(race: Race) -> str:
     edge = [racer.name for racer in race.racers if any(finish.at_edge for finish in racer.finishes)]
     if edge:
         notes.append(f"Best at an end of the grid (<), so that a better rate may lie beyond: {', '.join(edge)}.")
-    notes.append(f"{race.runs} runs in {race.seconds:.1f} s, {race.runs / race.seconds:,.0f} a second.")
-    return "\n\n".join([title, about, aligned(rows), _grid(race), "\n".join(notes)]) + "\n"
+    if len(race.seeds) < FEWEST:
+        notes.append(f"Of fewer than {FEWEST} seeds the least and the greatest are no 95 % interval.")
+    notes.append(f"{race.runs:,} runs in {race.seconds:.1f} s, {race.runs / race.seconds:,.0f} a second.")
+    parts = [title, *(left_out if race.interrupted else []), about, aligned(rows), *_grid(race)]
+    return "\n\n".join([*parts, "\n".join(map(wrapped, notes))]) + "\n"
 
 
 def _racer_row(racer: Racer, runs: int) -> list[str]:
@@ -106,17 +131,22 @@ def _finish(finish: Finish, runs: int) -> str:
     return f"{finish.evaluations:.0f} [{short(finish.low, 4)}, {short(finish.high, 4)}]"
 
 
-def _grid(race: Race) -> str:
+def _grid(race: Race) -> list[str]:
     """Return what each rate of the grid gave on the tuning seeds, a character each, and the rates taken."""
     marks = ", ".join(f"{place + 1} {percent(mark)}" for place, mark in enumerate(race.marks))
     first, last = f"{race.lrs[0]:.3g}", f"{race.lrs[-1]:.3g}"
     head = f"{first}{last:>{max(len(race.lrs) - len(first), len(last) + 1)}}"
-    rows = [["tuning: lr", head, *(f"lr for {percent(mark)}" for mark in race.marks), "in the end"]]
+    cells = [["tuning: lr", head], *([racer.name, _cells(racer)] for racer in race.racers)]
+    key = wrapped(
+        f"Each character is a rate of the grid: the smallest gap that it reached ({marks}), · none, x diverged."
+    )
+    rates = [["lr taken", *(f"for {percent(mark)}" for mark in race.marks), "in the end"]]
     for racer in race.racers:
-        rates = ["–" if f.lr is None else f"{short(f.lr, 2)}{'<' if f.at_edge else ''}" for f in racer.finishes]
-        rows.append([racer.name, _cells(racer), *rates, short(racer.lr, 2)])
-    key = f"Each character is a rate of the grid: the smallest gap that it reached ({marks}), · none, x diverged."
-    return f"{aligned(rows)}\n{key}"
+        taken = ["–" if f.lr is None else f"{short(f.lr, 2)}{'<' if f.at_edge else ''}" for f in racer.finishes]
+        rates.append([racer.name, *taken, short(racer.lr, 2)])
+    width = max(len(name) for name, _ in cells)
+    grid = [f"{name:<{width}}  {line}" for name, line in cells] if len(race.lrs) <= WIDTH else []
+    return [*(["\n".join([*grid, key])] if grid else []), aligned(rates)]
 
 
 def _cells(racer: Racer) -> str:
@@ -130,36 +160,36 @@ def _cells(racer: Racer) -> str:
 def sweep_report(sweep: Sweep) -> str:
     """Return the report of a sweep."""
     given = "".join(f", {name}={value}" for name, value in sweep.options.items())
-    over = " × ".join(f"{len(values)} values of {name}" for name, values in sweep.axes.items())
-    lines = [
-        f"polyoptim sweep: {sweep.optimizer}{given} learns {learned(sweep.target)}, {sweep.steps} steps a run",
-        "",
-        f"{sweep.runs} runs over {over}, in {sweep.seconds:.3g} s: {sweep.runs / sweep.seconds:,.0f} runs a second"
-        + (f", after {sweep.compiling:.1f} s of compiling" if sweep.compiling > LONG else "")
-        + ".",
-    ]
+    over = " × ".join(f"{counted(len(values), 'value')} of {name}" for name, values in sweep.axes.items())
+    of = [f"{sweep.problem['basis']} basis"] if "basis" in sweep.problem else []
+    of += [f"degree {sweep.problem['degree']}"] if "degree" in sweep.problem else []
+    compiling = f", after {sweep.compiling:.1f} s of compiling" if sweep.compiling > LONG else ""
+    pace = f"{sweep.made / sweep.seconds:,.0f} runs a second"
+    lines = [f"{counted(sweep.runs, 'run')} over {over}, in {sweep.seconds:.3g} s: {pace}{compiling}."]
+    if sweep.interrupted:
+        lines.append(f"Interrupted: {sweep.made:,} of them were made, the others have no numbers.")
     lost = int((sweep.diverged >= 0).sum())
-    lines.append(f"{lost} of them diverged." if lost else "None of them diverged.")
+    lines.append(f"{lost:,} of them diverged." if lost else "None of them diverged.")
     if best := sweep.best:
         where = ", ".join(f"{name}={_value(best[name])}" for name in sweep.axes)
         gap = "" if best["gap"] is None else f", gap {best['gap']:.3g}"
         lines.append(f"Least loss: {where}: {best['loss']:.10g}{gap}.")
     if sweep.edge is not None:
         lines.append(f"Edge of stability: {_edge(sweep)}.")
-    if len(sweep.axes) == 1:
-        lines += ["", _one_axis(sweep)]
-    return "\n".join(lines) + "\n"
+    title = wrapped(f"polyoptim sweep: {sweep.optimizer}{given} learns {learned(sweep.target)}")
+    head = f"{title}\n{', '.join([*of, f'{sweep.steps} steps a run'])}"
+    table = [_one_axis(sweep)] if len(sweep.axes) == 1 else []
+    return "\n\n".join([head, "\n".join(map(wrapped, lines)), *table]) + "\n"
 
 
 def _edge(sweep: Sweep) -> str:
     assert sweep.edge is not None  # noqa: S101
-    if "momentum" not in sweep.axes:
-        return f"SGD diverges above lr = {sweep.edge[0]:.6g}"
-    momentum = sweep.axes["momentum"]
-    return (
-        f"SGD diverges above lr = {sweep.edge[0]:.6g} with momentum {momentum[0]:.3g}, "
-        f"above {sweep.edge[-1]:.6g} with {momentum[-1]:.3g}"
-    )
+    text = f"SGD diverges above lr = {short(sweep.edge[0], 6)}"
+    other = next((name for name in sweep.axes if name not in ("lr", "seed")), None)
+    if other is None or len(sweep.edge) == 1:
+        return text
+    values = [_value(value) for value in sweep.axes[other]]
+    return f"{text} with {other}={values[0]}, above {short(sweep.edge[-1], 6)} with {other}={values[-1]}"
 
 
 def _one_axis(sweep: Sweep) -> str:
@@ -167,7 +197,8 @@ def _one_axis(sweep: Sweep) -> str:
     places = np.unique(np.linspace(0, len(values) - 1, MOST_TICKS * 2).astype(np.int64))
     rows = [[name, "loss", "gap", "status"]]
     losses, gaps = (values.tolist() for values in (sweep.loss, sweep.gap))
-    rows += [[_value(values[k]), f"{losses[k]:.8g}", short(gaps[k]), str(sweep.status[k])] for k in places.tolist()]
+    ends = sweep.status
+    rows += [[_value(values[k]), short(losses[k], 8), short(gaps[k]), str(ends[k])] for k in places.tolist()]
     return aligned(rows)
 
 
@@ -177,35 +208,43 @@ def _value(value: Any) -> str:
 
 def advice_report(advice: Advice) -> str:
     """Return the report of an advice."""
-    optimum = f"optimum {short(advice.optimum, 10)} (exact)"
-    title = f"polyoptim advise: degree {advice.degree}, {learned(advice.target)}, {optimum}"
-    heads = "basis,λmin,λmax,condition,2/λmax,SGD: lr,steps,momentum: lr,momentum,steps"
-    rows = [heads.split(",")]
+    optimum = "zero to rounding" if advice.is_zero else f"{short(advice.optimum, 10)} (exact)"
+    title = f"polyoptim advise: degree {advice.degree}, {learned(advice.target)}, optimum {optimum}"
+    sizes = [["basis", "λmin", "λmax", "condition", "2/λmax"]]
+    sizes += [[b.basis, *map(short, (b.smallest, b.largest, b.condition, b.stable))] for b in advice.bases]
+    best = [["SGD", "best lr", "steps", "with momentum: lr", "momentum", "steps"]]
     for basis in advice.bases:
         plain, heavy = basis.plain, basis.momentum
-        rows.append(
-            [
-                basis.basis,
-                *map(short, (basis.smallest, basis.largest, basis.condition, basis.stable)),
-                *(("–", "–") if plain is None else (short(plain.lr), short(plain.steps_per_digit))),
-                *(("–",) * 3 if heavy is None else map(short, (heavy.lr, heavy.momentum, heavy.steps_per_digit))),
-            ]
-        )  # fmt: skip
-    groups = (
-        "For SGD: the largest stable rate 2/λmax; the best rate, and the best rate and momentum, each with the steps\n"
-        "that one more digit takes."
-    )
-    measured = [["optimizer", *(f"lr, {basis.basis}" for basis in advice.bases if basis.rates)]]
+        own = ("–", "–") if plain is None else (short(plain.lr), short(plain.steps_per_digit))
+        with_it = ("–",) * 3 if heavy is None else map(short, (heavy.lr, heavy.momentum, heavy.steps_per_digit))
+        best.append([basis.basis, *own, *with_it])
+    sizes_key = [
+        "λ: of the Hessian of the loss. 2/λmax: plain SGD is stable for every rate below it, and for none above."
+    ]
+    if advice.left_out:
+        sizes_key.append(f"Left out, because the columns overflow on the samples: {', '.join(advice.left_out)}.")
+    best_key = "steps: that one more digit takes, with the rate, or the rate and momentum, that need the fewest."
+    parts = [title, aligned(sizes), wrapped(*sizes_key), aligned(best), wrapped(best_key), *_rates(advice)]
+    return "\n\n".join([*parts, wrapped(advice.sentence)]) + "\n"
+
+
+def _rates(advice: Advice) -> list[str]:
+    """Return the table of the measured rates, and how they were measured."""
     shown = [basis for basis in advice.bases if basis.rates]
-    names = shown[0].rates if shown else ()
-    measured += [[name, *(_measured(basis.rates[name]) for basis in shown)] for name in names]
-    rates = (
-        f"Measured: the rate with the least gap after {advice.steps} evaluations, of {len(advice.lrs)} rates from "
-        f"{advice.lrs[0]:.3g} to {advice.lrs[-1]:.3g};\nand that gap, the median of {advice.seeds} seeds."
+    if not shown:
+        return ["Interrupted before any rate was measured."]
+    names = max((basis.rates for basis in shown), key=len)
+    rows = [["optimizer", *(f"lr, {basis.basis}" for basis in shown)]]
+    rows += [[name, *(_measured(basis.rates.get(name)) for basis in shown)] for name in names]
+    what = "excess" if advice.is_zero else "gap"
+    key = wrapped(
+        *(["Interrupted: what is missing was not measured."] if advice.interrupted else []),
+        f"Measured: the rate with the least {what} after {advice.steps} evaluations, of "
+        f"{counted(len(advice.lrs), 'rate')} from {advice.lrs[0]:.3g} to {advice.lrs[-1]:.3g};",
+        f"and that gap, the median of {counted(advice.seeds, 'seed')}.",
     )
-    parts = [title, aligned(rows), groups, *([aligned(measured), rates] if shown else []), advice.sentence]
-    return "\n\n".join(parts) + "\n"
+    return [aligned(rows), key]
 
 
-def _measured(rate: tuple[float, float]) -> str:
-    return f"{short(rate[0], 2)} (gap {short(rate[1], 2)})"
+def _measured(rate: tuple[float, float] | None) -> str:
+    return "–" if rate is None else f"{short(rate[0], 2)} (gap {short(rate[1], 2)})"

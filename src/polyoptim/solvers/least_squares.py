@@ -61,10 +61,11 @@ def least_squares(problem: Problem, eps: float) -> tuple[Optimum, Quadratic | No
     design = problem.design() * root[:, None]
     if not np.isfinite(design).all():
         return Optimum(value, None, "exact", is_zero), None
-    coef = _coefficients(problem, design, (wanted - residual) * unit, largest)
-    return Optimum(value, coef, "exact", is_zero), Quadratic(
-        basis.T @ design, basis.T @ wanted * unit, rss, problem.factor
-    )
+    r = basis.T @ design
+    r = np.triu(r) if columns is None else r  # by degree: what stands below the diagonal is rounding
+    quadratic = Quadratic(r, basis.T @ wanted * unit, rss, problem.factor)
+    coef = _coefficients(problem, design, quadratic, (wanted - residual) * unit, largest)
+    return Optimum(value, coef, "exact", is_zero), quadratic
 
 
 def _noise(columns: Array | None, wanted: Array) -> float:
@@ -167,10 +168,24 @@ def _arnoldi(x: Array, root: Array, count: int) -> Array:
     return np.stack(found, axis=-1) if found else np.zeros((len(x), 0))
 
 
-def _coefficients(problem: Problem, design: Array, fitted: Array, largest: float) -> Array | None:
+def _coefficients(problem: Problem, design: Array, quadratic: Quadratic, fitted: Array, largest: float) -> Array | None:
     """Return dense coefficients in the problem's basis that reproduce `fitted`, or None where float64 cannot."""
     norms = np.linalg.norm(design, axis=0)
     norms = np.where(norms > 0, norms, 1)
-    coef, *_ = np.linalg.lstsq(design / norms, fitted, rcond=None)
-    error = np.abs(design @ (coef / norms) - fitted).max()
-    return problem.dense(coef / norms) if error <= 1e-9 * largest else None
+    for solve in (_by_small_system, _by_samples):
+        coef = solve(design / norms, quadratic.r / norms, quadratic.q, fitted)
+        if coef is not None and np.abs(design @ (coef / norms) - fitted).max() <= 1e-9 * largest:
+            return problem.dense(coef / norms)
+    return None
+
+
+def _by_small_system(_design: Array, r: Array, q: Array, _fitted: Array) -> Array | None:
+    """Return the solution of R c = q where R is square and far from singular."""
+    if r.shape[0] != r.shape[1] or not np.linalg.cond(r) < 1e8:
+        return None
+    return np.asarray(np.linalg.solve(r, q))
+
+
+def _by_samples(design: Array, _r: Array, _q: Array, fitted: Array) -> Array:
+    """Return the least solution on the samples: where there are many, the one of the smallest size."""
+    return np.asarray(np.linalg.lstsq(design, fitted, rcond=None)[0])

@@ -6,6 +6,7 @@ import math
 import numbers
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,11 @@ def parse(text: str, variable: str = "x") -> Expression:
       x^2
        ^
     """
+    return _parsed(text, variable) if isinstance(text, str) else Expression(text, parse_tree(text, variable), variable)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str, variable: str) -> Expression:
     return Expression(text, parse_tree(text, variable), variable)
 
 
@@ -237,11 +243,15 @@ def _rounded(value: Any) -> float:
 
 def _computed(text: str, name: str) -> float:
     try:
-        tree = parse_tree(text, variable=None)
+        return _constant(text)
     except ExpressionError as error:
         shape = f"{name} must be a number or text such as '2**-20'"
         raise ArgumentError(f"{shape}, got {_shown(text)}: {error.reason}") from None
-    return float(Expression(text, tree).evaluate("numpy", np.zeros(())))
+
+
+@lru_cache(maxsize=256)
+def _constant(text: str) -> float:
+    return float(Expression(text, parse_tree(text, variable=None)).evaluate("numpy", np.zeros(())))
 
 
 def _shown(value: Any) -> str:

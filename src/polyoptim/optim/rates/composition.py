@@ -42,6 +42,12 @@ class Member(Protocol):
     def undo(self) -> None:
         """Go one step back, leaving the lr as it is."""
 
+    def snapshot(self) -> Any:
+        """Return how far it is, for `restore`."""
+
+    def restore(self, state: Any) -> None:
+        """Go on from what `snapshot` returned."""
+
 
 class _Single:
     """A schedule from the table."""
@@ -72,6 +78,12 @@ class _Single:
 
     def undo(self) -> None:
         self._t -= 1
+
+    def snapshot(self) -> int:
+        return self._t
+
+    def restore(self, state: int) -> None:
+        self._t = state
 
     def _chained(self) -> float:
         return self._form.chain(self._t, self._group.lr)
@@ -114,6 +126,13 @@ class _Chained:
         for member in self._members:
             member.undo()
 
+    def snapshot(self) -> list[Any]:
+        return [member.snapshot() for member in self._members]
+
+    def restore(self, state: Sequence[Any]) -> None:
+        for member, own in zip(self._members, state, strict=True):
+            member.restore(own)
+
 
 class _Sequential:
     """SequentialLR: one after another; the next one starts anew from the initial lr at its milestone."""
@@ -141,6 +160,14 @@ class _Sequential:
     def undo(self) -> None:
         for member in self._members:
             member.undo()
+
+    def snapshot(self) -> list[Any]:
+        return [self._t, [member.snapshot() for member in self._members]]
+
+    def restore(self, state: Sequence[Any]) -> None:
+        self._t, members = state
+        for member, own in zip(self._members, members, strict=True):
+            member.restore(own)
 
 
 def _refuse_restart(name: str) -> None:

@@ -10,6 +10,8 @@ from polyoptim.errors import ArgumentError
 from polyoptim.optim.rates.form import Each, bind, number
 from polyoptim.registry import unknown
 
+STATE = ("lr", "best", "num_bad_epochs", "cooldown_counter", "last_epoch")
+
 
 class Plateau:
     r"""Multiply the lr by a factor where the loss has not got better for some steps.
@@ -74,6 +76,15 @@ class Plateau:
             self._reduce()
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
         return self.lr
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state, for `restore`."""
+        return {name: getattr(self, name) for name in STATE}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `snapshot` returned."""
+        for name in STATE:
+            setattr(self, name, state[name])
 
     def _better(self, loss: float) -> bool:
         sign = -1 if self.mode == "min" else 1

@@ -100,3 +100,12 @@ class Schedule:
         """Go on to the next update and return its lr."""
         self._member.step()
         return self._group.lr
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as numbers in lists and mappings, for `restore`."""
+        return {"group": dict(vars(self._group)), "member": self._member.snapshot()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `snapshot` of the same schedule returned."""
+        vars(self._group).update(state["group"])
+        self._member.restore(state["member"])
