@@ -28,7 +28,7 @@ def kernel(setting: Setting) -> list[Contestant]:
     begin, _ = vector_step(rule, flags)
     first, none = start(0).tolist(), [0.0] * (setting.rows + 1)
     state = flat(rule, begin(shaped(first, True), numbers), True)
-    kind = kind_of(rule, flags, 4, True, lean=True)
+    kind = kind_of(rule, flags, 4, True)
 
     def made(name: str, stride: int, compiled: bool) -> Contestant:
         number: Any = (lambda values: np.array(values, dtype=np.float64)) if compiled else list

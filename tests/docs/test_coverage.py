@@ -64,7 +64,8 @@ def agreement(ours: Any, torchs: Any) -> str:
 
 
 def optimizer_row(name: str) -> list[str]:
-    options = {"optimizer": name, "lr": 1e-5 if name in ("SGD", "ASGD") else None, "steps": STEPS.get(name, RUN["steps"])}
+    rate = 1e-5 if name in ("SGD", "ASGD") else None
+    options = {"optimizer": name, "lr": rate, "steps": STEPS.get(name, RUN["steps"])}
     in_torch, theirs = outcome(engine="torch", **options) if hasattr(torch.optim, name) else ("not in torch", None)
     if name not in RULES:
         return [name, in_torch, "no", "", ""]
@@ -87,7 +88,8 @@ def same_rates(ours: Any, theirs: Any) -> bool:
 
 def table(head: list[str], rows: list[list[str]]) -> str:
     widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in [head, *rows]]
+    lines = ["  ".join(row).rstrip() for row in padded]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 

@@ -77,7 +77,14 @@ def test_polyoptim_commands_run(tmp_path):
     assert {words[1] for words in commands} == set(COMMANDS)
     for words in commands:
         run(tmp_path, "-m", *words)
-    assert {path.name for path in tmp_path.iterdir()} == {"sine.json", "sine.png", "sine.py", "sine.ipynb", "sine.tex"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "sine.json",
+        "sine.png",
+        "sine.py",
+        "sine.ipynb",
+        "sine.tex",
+        "sweep.png",
+    }
 
 
 def shape(line):

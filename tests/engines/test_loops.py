@@ -62,10 +62,15 @@ def case_id(case: tuple[str, Any, dict[str, bool]]) -> str:
     return "-".join([case[0], *(flag for flag, value in case[2].items() if value)])
 
 
-# As many kernels as there are rules with their flags, where those that share a kernel count once; their shapes in turn.
+def wide(flags: dict[str, bool]) -> dict[str, bool]:
+    """Return flags with all on that only leave out what does nothing: runs that differ in them can share a kernel."""
+    return {name: value or name.startswith("with_") for name, value in flags.items()}
+
+
+# As many kernels as there are rules with their flags, where those that can share one count once; their shapes in turn.
 KERNELS: dict[Kind, tuple[str, Any, dict[str, bool]]] = {}
 for _case in CASES:
-    KERNELS.setdefault(kind_of(RULES[_case[0]], _case[2], 1, True), _case)
+    KERNELS.setdefault(kind_of(RULES[_case[0]], wide(_case[2]), 1, True), _case)
 COVERING = [(case, *SHAPES[place % len(SHAPES)]) for place, case in enumerate(KERNELS.values())]
 
 
@@ -96,7 +101,7 @@ class Run:
 
     def widened(self) -> Run:
         """Take the flags of the kernel: those that only leave out what does nothing are on."""
-        self.flags = dict(self.kind.flags)
+        self.flags = wide(self.flags)
         return self
 
     def evaluate(self, coef: list[float]) -> tuple[float, list[float]]:

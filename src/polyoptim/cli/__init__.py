@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from contextvars import copy_context
 from typing import Any, NoReturn
 
 import rich_click as click
@@ -71,7 +72,9 @@ def run(arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show becomes a question mark, not an error
             stream.reconfigure(errors="replace")
     try:
-        code = cli.main(args=arguments or ["--help"], prog_name="polyoptim", standalone_mode=False)
+        # What a command sets for itself, such as that it makes one run only, ends with it.
+        words = arguments or ["--help"]
+        code = copy_context().run(cli.main, args=words, prog_name="polyoptim", standalone_mode=False)
     except click.exceptions.Exit as asked:  # type: ignore[attr-defined]  # rich_click hides its type
         code = asked.exit_code
     except click.UsageError as error:

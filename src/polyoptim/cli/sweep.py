@@ -72,8 +72,9 @@ def sweep(
     \b
     Examples:
     polyoptim sweep "sin(x)" --over lr=1e-6:1:61:log --over momentum=0:0.99:40
-    polyoptim sweep "sin(x)" --optimizer SGD --over lr=1e-8:1e-5:80:log --plot a.png
+    polyoptim sweep "sin(x)" --optimizer SGD --over lr=1e-8:1e-5:80:log
     polyoptim sweep "exp(x)" --over basis=power,legendre --over degree=1:9:9
+    polyoptim sweep data.csv --x t --y v --over degree=1:9:9 --plot degrees.png
     """  # noqa: D301 - click's mark against wrapping
     check_places(plot, csv=csv, json=save)
     axes: dict[str, Any] = {}

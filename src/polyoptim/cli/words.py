@@ -170,7 +170,7 @@ def grid_of(option: str, text: str) -> Any:
     """Return the range of ``FIRST:LAST:COUNT`` or ``FIRST:LAST:COUNT:log``, or the list of values with commas.
 
     >>> grid_of("--lrs", "1e-6:1:7:log"), grid_of("--over", "power,legendre"), grid_of("--over", "true,false")
-    ((1e-06, 1.0, 7, 'log'), ['power', 'legendre'], [True, False])
+    ((1e-06, 1, 7, 'log'), ['power', 'legendre'], [True, False])
     """
     if ":" not in text:
         return [value(part) for part in words(text)]

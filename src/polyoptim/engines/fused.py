@@ -146,7 +146,7 @@ class _Run:
     def _steps(self, coef: list[float], data: DataObjective | None) -> RuleSteps | LoopSteps | WholeSteps:
         """Return who makes the updates: a loop where there is one."""
         method, bias, compiled = self.method, 0 in self.problem.powers, self.compiled
-        kind = kind_of(method.rule, method.flags, len(coef), bias, method.momentum, lean=True)
+        kind = kind_of(method.rule, method.flags, len(coef), bias, method.momentum)
         if data is None:
             assert isinstance(self.objective, QuadraticObjective)  # noqa: S101
             advance = on_quadratic(kind, self.objective, compiled)

@@ -43,15 +43,9 @@ class Kind:
         return self.columns <= MOST_UNROLLED or RULES[self.rule].functions is None
 
 
-def kind_of(
-    rule: Rule, flags: Mapping[str, bool], columns: int, bias: bool, momentum: str | None = None, *, lean: bool = False
-) -> Kind:
-    """Return the kind of a run; with all flags on that only leave out what does nothing, unless it is to be lean.
-
-    The numbers are the same, to the bit. Runs that differ in such a flag can share a kernel; a lean one is faster.
-    """
-    used = {name: value or (name.startswith("with_") and not lean) for name, value in flags.items()}
-    return Kind(rule.name, tuple(sorted(used.items())), columns, bias, momentum)
+def kind_of(rule: Rule, flags: Mapping[str, bool], columns: int, bias: bool, momentum: str | None = None) -> Kind:
+    """Return the kind of a run."""
+    return Kind(rule.name, tuple(sorted(flags.items())), columns, bias, momentum)
 
 
 @dataclass(frozen=True)

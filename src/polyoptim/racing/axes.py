@@ -23,7 +23,9 @@ OF_PROBLEM = ("basis", "degree")
 OF_RUN = (*OF_PROBLEM, "seed")
 MOST_VALUES = 1_000_000
 # So many places are read one by one; of more, the values of each axis are.
-MOST_READ = 10_000
+MOST_READ = 1_000
+# Of an axis with more values than these, a few are read where the others follow from them.
+FEW = 64
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ class Settings:
     Raises
     ------
     ArgumentError
-        For a value that the rule refuses, also where it does so for two values together. Of more than 10 000 places
+        For a value that the rule refuses, also where it does so for two values together. Of more than 1000 places
         those at the ends of an axis, and at its zero, are tried.
     """
 
@@ -192,7 +194,17 @@ class Settings:
         """Return the row of each value of an axis, the other axis at its first place or at that of `others`."""
         at = tuple(others or (0,) * len(self._axes))
         before, after = at[:place], at[place + 1 :]
-        return np.array([self._at((*before, index, *after)) for index in range(self._shape[place])])
+
+        def rows(indices: Iterable[int]) -> npt.NDArray[np.float64]:
+            return np.array([self._at((*before, index, *after)) for index in indices])
+
+        values = self._axes[place].values
+        if len(values) > FEW and all(type(value) in (int, float) for value in values):
+            tried = sorted({*_corners(values), len(values) // 2})
+            found = _filled(np.array(values, dtype=np.float64), tried, rows(tried), len(self._rule.hyper))
+            if found is not None:
+                return found
+        return rows(range(len(values)))
 
     def _at(self, place: Sequence[int]) -> tuple[float, ...]:
         """Return the numbers and flags at one place."""
@@ -217,6 +229,30 @@ class Settings:
             unsaid = [f"{name}={value!r}" for name, value in here.items() if name in text and "got" not in text]
             raise ArgumentError(f"{text} Leave out {' with '.join(unsaid)}." if unsaid else text) from None
         return (*numbers, *map(float, flags.values()))
+
+
+def _filled(
+    values: npt.NDArray[np.float64], tried: Sequence[int], rows: npt.NDArray[np.float64], numbers: int
+) -> npt.NDArray[np.float64] | None:
+    """Return the row of each value where one number of the rule is that value and nothing else moves; else None.
+
+    Parameters
+    ----------
+    values : of the axis.
+    tried, rows : places of some of them, and the rows that were read there: `numbers` numbers, then the flags.
+    """
+    moved = np.flatnonzero((rows != rows[0]).any(axis=0))
+    own = [place for place in moved if place < numbers]
+    if len(own) != 1 or (rows[:, own[0]] != values[list(tried)]).any():
+        return None
+    zero = values[list(tried)] == 0
+    flags = rows[~zero, numbers:]
+    if not len(flags) or (flags != flags[0]).any():
+        return None
+    found = np.tile(rows[~zero][0], (len(values), 1))
+    found[values == 0] = rows[zero][0] if zero.any() else found[0]
+    found[:, own[0]] = values
+    return found
 
 
 def _corners(values: Sequence[Any]) -> list[int]:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -337,7 +337,7 @@ class _Work:
 
     def fill(self, stage: Stage, chosen: Mapping[str, int]) -> None:
         """Make the runs of one problem, which stands at the places `chosen` of the axes of problems."""
-        starts = np.array([stage.start(seed) for seed in self._seeds])
+        start = lru_cache(maxsize=1 << 16)(stage.start)
         shape = tuple(1 if axis.name in chosen else len(axis.values) for axis in self._axes)
         count, pace = math.prod(shape), self._pace(stage)
         for first in range(0, count, pace):
@@ -345,7 +345,8 @@ class _Work:
             places = dict(zip((axis.name for axis in self._axes), np.unravel_index(here, shape), strict=True))
             own = [place for name, place in places.items() if name not in OF_RUN]
             numbers, flags = self._settings.at(own, len(here))
-            begun = starts[places.get("seed", np.zeros(len(here), dtype=np.int64))]
+            drawn, own_start = np.unique(places.get("seed", np.zeros_like(here)), return_inverse=True)
+            begun = np.array([start(self._seeds[place]) for place in drawn.tolist()])[own_start]
             places |= {name: np.full(len(here), place) for name, place in chosen.items()}
             flat = np.ravel_multi_index([places[axis.name] for axis in self._axes], self._shape)
             for kind in sorted(set(map(tuple, flags.tolist()))):
