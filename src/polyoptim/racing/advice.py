@@ -39,7 +39,7 @@ class BasisAdvice:
     smallest, largest, condition : λmin, λmax and λmax / λmin, infinite where λmin is zero to rounding.
     stable : 2/λmax, the largest stable rate of plain SGD.
     plain, momentum : the best rate of plain SGD, and the best rate and momentum; None where the condition is infinite.
-    rates : for each optimizer the measured best rate and the gap that it reached; empty where not measured.
+    rates : for each optimizer a measured good rate and the gap that it reached; empty where not measured.
     """
 
     basis: str
@@ -234,14 +234,19 @@ def _of_basis(name: str, stage: Stage) -> BasisAdvice | None:
 def _rate(
     stage: Stage, rule: str, lrs: Array, steps: int, seeds: Sequence[int], counter: Counter
 ) -> tuple[float, float]:
-    """Return the rate of the grid with which a rule has the least median excess, and the gap that it reached."""
+    """Return a good rate of the grid, and the gap that it reached.
+
+    It has the least excess in its worst run, even where it is missed by a place: a rate that is good by chance is none.
+    """
     who = entrant(rule, {})
     _, flags = who.hyper()
     starts = np.tile(np.array([stage.start(seed) for seed in seeds]), (len(lrs), 1))
     hyper = np.repeat(np.array([who.hyper(float(lr))[0] for lr in lrs]), len(seeds), axis=0)
     excess = runs(stage, who, flags, hyper, starts, steps, (), counter.tell, budget=steps).excess.reshape(len(lrs), -1)
-    medians = np.median(np.where(np.isnan(excess), np.inf, excess), axis=1)
-    place = int(np.argmin(medians))
+    known = np.where(np.isnan(excess), np.inf, excess)
+    medians, worst = np.median(known, axis=1), known.max(axis=1)
+    beside = np.pad(worst, 1, mode="edge")
+    place = int(np.lexsort((medians, np.maximum(np.maximum(beside[:-2], worst), beside[2:])))[0])
     return float(lrs[place]), math.nan if stage.optimum.is_zero else float(medians[place]) / stage.value
 
 
