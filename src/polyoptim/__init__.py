@@ -13,7 +13,7 @@ _PLACES = {
     "race": "polyoptim.racing.contest",
     "sweep": "polyoptim.racing.landscape",
     "advise": "polyoptim.racing.advice",
-    "Race": "polyoptim.racing.contest",
+    "Race": "polyoptim.racing.standings",
     "Sweep": "polyoptim.racing.landscape",
     "Advice": "polyoptim.racing.advice",
     "Result": "polyoptim.result",

@@ -12,10 +12,10 @@ from polyoptim.errors import StatusError as StatusError
 from polyoptim.errors import UnknownNameError as UnknownNameError
 from polyoptim.racing.advice import Advice as Advice
 from polyoptim.racing.advice import advise as advise
-from polyoptim.racing.contest import Race as Race
 from polyoptim.racing.contest import race as race
 from polyoptim.racing.landscape import Sweep as Sweep
 from polyoptim.racing.landscape import sweep as sweep
+from polyoptim.racing.standings import Race as Race
 from polyoptim.result import Result as Result
 from polyoptim.result import load as load
 from polyoptim.solution import Status as Status

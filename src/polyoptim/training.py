@@ -133,9 +133,8 @@ def train(
     dtype : "float32", "float64", "float16" or "bfloat16"; None takes the engine's own: float32 with torch, float64
         with fused.
     device : "cpu", "cuda", …
-    engine : "torch": torch.nn and torch.optim themselves. "fused": the squared loss as a quadratic in its
-        coefficients, stepped by our own rules in float64, without torch. "auto": fused where it can, torch where it
-        must.
+    engine : "torch": torch.nn and torch.optim themselves. "fused": our own update rules in float64, compiled, without
+        torch; the squared loss as a quadratic in its coefficients. "auto": fused where it can, torch where it must.
     strict : raise StatusError where the run does not converge.
     callbacks : functions of a recorded row; one that returns True, or raises StopIteration, stops the run.
     checkpoint : a folder in which the state of the run is kept, the last two checkpoints of it; None keeps none. Where

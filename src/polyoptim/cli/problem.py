@@ -1,17 +1,29 @@
-"""The options that state a problem, for commands that make many runs on it."""
+"""The options that state a problem, and the names that a shell completes, for all commands that train."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import rich_click as click
+from click.shell_completion import CompletionItem
 
 from polyoptim.cli.words import NUMBER, WORD, powers
 from polyoptim.registry import Registry
 
 # Names for shell completion; looked up only when the shell asks.
-NAMES = Registry("names", {"basis": "polyoptim.bases:FAMILIES", "rule": "polyoptim.optim.rules:RULES"})
+NAMES = Registry(
+    "names",
+    {
+        "basis": "polyoptim.bases:FAMILIES",
+        "loss": "polyoptim.losses:LOSSES",
+        "optimizer": "polyoptim.optim.optimizer:optimizers",
+        "rule": "polyoptim.optim.rules:RULES",
+        "schedule": "polyoptim.optim.schedule:schedules",
+        "engine": "polyoptim.engines:ENGINES",
+        "dtype": "polyoptim.training:EPS",
+    },
+)
 
 PANELS = {
     "Target": ("--x", "--y", "--weight", "--domain", "--samples"),
@@ -19,11 +31,13 @@ PANELS = {
 }
 
 
-def completion(kind: str) -> Callable[[click.Context, click.Parameter, str], list[Any]]:
+def completion(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
     """Return a function that completes names of that kind."""
 
-    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG001
-        return [name for name in NAMES[kind] if name.casefold().startswith(incomplete.casefold())]
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+        found: Any = NAMES[kind]
+        names: Iterable[str] = found() if callable(found) else found
+        return [CompletionItem(name) for name in names if name.casefold().startswith(incomplete.casefold())]
 
     return complete
 

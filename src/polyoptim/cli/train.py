@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import rich_click as click
-from click.shell_completion import CompletionItem
 
 import polyoptim
 from polyoptim.cli.codes import FAILED, INTERRUPTED
 from polyoptim.cli.files import check_files, write_files
 from polyoptim.cli.output import announce_compiling, emit_result, say
+from polyoptim.cli.problem import completion, panels, problem, stated
 from polyoptim.cli.progress import Progress
-from polyoptim.cli.words import NUMBER, WORD, Command, powers, settings
+from polyoptim.cli.words import NUMBER, WORD, Command, settings
 from polyoptim.registry import Registry
-
-# Names for shell completion; looked up only when the shell asks.
-NAMES = Registry(
-    "names",
-    {
-        "basis": "polyoptim.bases:FAMILIES",
-        "loss": "polyoptim.losses:LOSSES",
-        "optimizer": "polyoptim.optim.optimizer:optimizers",
-        "schedule": "polyoptim.optim.schedule:schedules",
-        "engine": "polyoptim.engines:ENGINES",
-        "dtype": "polyoptim.training:EPS",
-    },
-)
 
 # Loaded late: --help needs no engine.
 SINGLE_RUN = Registry("setting", {"single_run": "polyoptim.engines.loops:single_run"})
@@ -49,20 +36,8 @@ def tell(message: Warning | str, *_: Any, **__: Any) -> None:
     say(f"polyoptim train: {message}")
 
 
-def completion(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """Return a function that completes names of that kind."""
-
-    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
-        found: Any = NAMES[kind]
-        names: Iterable[str] = found() if callable(found) else found
-        return [CompletionItem(name) for name in names if name.casefold().startswith(incomplete.casefold())]
-
-    return complete
-
-
 # The panels of --help, from what is learned to what is written.
 PANELS = {
-    "Target": ("--x", "--y", "--weight", "--domain", "--samples"),
     "Polynomial": ("--degree", "--powers", "--basis", "--mapped"),
     "Loss": ("--loss", "--loss-set", "--reduction"),
     "Steps": ("--optimizer", "--lr", "--set", "--schedule", "--schedule-set", "--steps", "--batch-size", "--every"),
@@ -73,34 +48,8 @@ PANELS = {
 
 
 @click.command(cls=Command)
-@click.rich_config(
-    help_config={
-        "option_groups": {
-            "polyoptim train": [{"name": name, "options": list(options)} for name, options in PANELS.items()]
-        }
-    }
-)
-@click.argument("target", metavar="TARGET", type=WORD)
-@click.option("--x", "x", metavar="COL", help="Column of x, where TARGET is a CSV file.")
-@click.option("--y", "y", metavar="COL", help="Column of y.")
-@click.option("--weight", metavar="COL", help="Column of weights.")
-@click.option(
-    "--domain", nargs=2, type=NUMBER, metavar="A B", help="Interval of x.  [default: -pi pi; a file: its range]"
-)
-@click.option("--samples", type=NUMBER, metavar="N", default="2000", show_default=True, help="Points of a function.")
-@click.option("--degree", type=NUMBER, metavar="N", default="3", show_default=True, help="Highest power.")
-@click.option("--powers", metavar="LIST", help="The powers that may appear, such as 0,1,3; --degree is then ignored.")
-@click.option(
-    "--basis",
-    metavar="NAME",
-    default="power",
-    show_default=True,
-    shell_complete=completion("basis"),
-    help="power, chebyshev, legendre, hermite or laguerre.",
-)
-@click.option(
-    "--mapped/--no-mapped", default=None, help="Map the domain to the window of the basis.  [default: all but power]"
-)
+@panels("train", PANELS)
+@problem
 @click.option(
     "--loss",
     metavar="NAME",
@@ -110,7 +59,6 @@ PANELS = {
     help="squared, absolute, huber, smooth_l1, logcosh or pnorm.",
 )
 @click.option("--loss-set", metavar="NAME=VALUE …", multiple=True, help="Options of the loss, such as delta=0.5.")
-@click.option("--reduction", metavar="NAME", default="sum", show_default=True, help="sum or mean.")
 @click.option(
     "--optimizer",
     metavar="NAME",
@@ -174,7 +122,7 @@ PANELS = {
     default="torch",
     show_default=True,
     shell_complete=completion("engine"),
-    help="torch: torch.nn and torch.optim themselves; fused: the squared loss in float64, without torch; auto.",
+    help="torch: torch.nn and torch.optim themselves; fused: our own rules in float64, without torch; auto.",
 )
 @click.option(
     "--checkpoint", type=WORD, metavar="DIR", help="Keep the state of the run in this folder, the last two checkpoints."
@@ -209,7 +157,6 @@ PANELS = {
 @click.option("--strict", is_flag=True, help="Exit with 1 unless the run converges (see --tol-loss, --tol-gradient).")
 def train(
     target: str,
-    domain: tuple[str, str] | None,
     lr: str,
     set_: Sequence[str],
     loss_set: Sequence[str],
@@ -237,9 +184,7 @@ def train(
     """  # noqa: D301 - click's mark against wrapping
     check_files(save, plot, export, "train")
     tracks = [] if track is None else [tracker(track)]
-    given = {**arguments, "powers": powers(arguments["powers"])}
-    if domain is not None:
-        given["domain"] = domain
+    given = stated(arguments)
     SINGLE_RUN["single_run"].set(True)
     announce_compiling()
     progress = Progress(shown=not (quiet or as_json) and sys.stderr.isatty())

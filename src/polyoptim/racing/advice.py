@@ -17,8 +17,9 @@ from polyoptim.bases import FAMILIES
 from polyoptim.certificate import Best, best_rate, best_rate_and_momentum, condition_number, stable_rates
 from polyoptim.errors import ArgumentError
 from polyoptim.optim.rules import RULES
-from polyoptim.racing.contest import RATES, Counter, check_runs, plain, read_grid
+from polyoptim.racing.contest import RATES, Counter, check_runs, read_grid
 from polyoptim.racing.stage import Stage, entrant, runs, stage_of
+from polyoptim.racing.standings import plain
 from polyoptim.racing.views import VIEWS
 from polyoptim.result import write
 from polyoptim.statement import DEFAULT_DOMAIN, state

@@ -13,8 +13,8 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from polyoptim.racing.contest import Race
 from polyoptim.racing.landscape import Sweep
+from polyoptim.racing.standings import Race
 from polyoptim.racing.tables import learned, percent
 from polyoptim.reports.figure import OTHERS, save
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from polyoptim.errors import MissingDependencyError
 from polyoptim.racing.advice import Advice
-from polyoptim.racing.contest import Finish, Race, Racer
 from polyoptim.racing.landscape import Sweep
+from polyoptim.racing.standings import Finish, Race, Racer
 
 FRAMES = ("pandas", "polars")
 WIDTH = 80
