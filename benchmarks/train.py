@@ -210,8 +210,6 @@ def sweep(peers: Peers, size: Size) -> list[Section]:
     contestants += peers.contestants("sweep", setting, count)
     title = f"Sweep: runs of 2000 updates, {count} learning rates"
     found = measure(title, Unit("runs/s", inverse=True), contestants, check, size, rounds=3 if size.quick else 9)
-    if not hasattr(ours.polyoptim, "sweep"):
-        found.notes.append("polyoptim is left out: it has no sweep yet.")
     return [found]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +27,6 @@ from polyoptim.certificate import largest_stable_rate
 from polyoptim.checkpoint import Store
 from polyoptim.domain import Domain
 from polyoptim.engines import ENGINES, comparison
-from polyoptim.engines.compiler import Notice, notice
 from polyoptim.engines.keeper import Keeper
 from polyoptim.engines.options import (
     check_agreement,
@@ -129,7 +128,7 @@ def train(
     tol_loss : stop as converged where the loss changed by at most this share of itself in 10 updates running
         (with `batch_size`: in 10 recorded rows running).
     tol_gradient : stop as converged where the norm of the gradient is at most this.
-    seed : of the run's own generator, 0 <= seed < 2**64; None draws one and records it.
+    seed : of the run's own generator, -2**63 <= seed < 2**64; None draws one and records it.
     dtype : "float32", "float64", "float16" or "bfloat16"; None takes the engine's own: float32 with torch, float64
         with fused.
     device : "cpu", "cuda", …
@@ -143,7 +142,7 @@ def train(
     resume : go on from the newest checkpoint that is whole, or from the beginning where there is none. The result is
         bit for bit that of a run without a break. `steps` may be others: with more, a run that is done goes on. Without
         a seed, that of the checkpoint is taken. What is the caller's own, a function or a class, is known by its name.
-        Without `resume` a run in a folder with checkpoints of the same run starts anew.
+        Without `resume` a run in a folder with checkpoints of the same run, its seed given, starts anew.
 
     Returns
     -------
@@ -197,7 +196,7 @@ def train(
     what = check(lambda: Target(target, y, x, weight))
     check(lambda: check_agreement(schedule, schedule_options, mapped, strict))
     pace = check(lambda: read_checkpoint(checkpoint, checkpoint_every, resume))
-    if chosen_engine and None not in (plan["optimizer_options"], plan["schedule_options"]):
+    if chosen_engine and None not in (plan["optimizer_options"], plan["schedule_options"], loss_used):
         check(lambda: chosen_engine.check(Plan(**plan), chosen is None or 0 in chosen, loss_used))
     check.done()
 
@@ -209,8 +208,7 @@ def train(
     optimum, quadratic = least_squares(problem, EPS[plan["dtype"]]) if problem.is_squared else (Optimum(), None)
     notes = [note] if note else []
     ready = Plan(**plan, optimum=optimum, quadratic=quadratic)
-    store_of = _store(checkpoint, problem, what, ready, engine_name, drawn=seed is None)
-    with _waits_noted(notes), store_of as store:
+    with _store(checkpoint, problem, what, ready, engine_name, drawn=seed is None) as store:
         if store is not None:
             _check_seed(store, ready.seed, resume)
             ready = replace(ready, seed=store.identity["seed"], keeper=_keeper(store, pace, resume, ready.steps))
@@ -227,19 +225,6 @@ def train(
         hint = "" if tol_loss is not None or tol_gradient is not None else " Give tol_loss or tol_gradient."
         raise StatusError(f"Not converged: {result.message}{hint}", result)
     return result
-
-
-@contextmanager
-def _waits_noted(notes: list[str]) -> Iterator[None]:
-    """Add a note where loops are compiled for over a second, unless somebody else is told of it."""
-    if notice.get() is not None:
-        yield
-        return
-    token = notice.set(Notice(notes.append))
-    try:
-        yield
-    finally:
-        notice.reset(token)
 
 
 def _result(

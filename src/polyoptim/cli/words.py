@@ -130,7 +130,7 @@ def value(text: str) -> Any:
             return ast.literal_eval(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             return text
-    if re.fullmatch(r"[+-]?\d{1,18}", text):
+    if re.fullmatch(r"[+-]?\d{1,20}", text):
         return int(text)
     try:
         return READERS["number"](text)

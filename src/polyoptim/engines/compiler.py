@@ -63,8 +63,13 @@ class Notice:
             self._say(f"The loops of this run are being compiled, which takes a few seconds. {kept} for the next time.")
 
 
-# Who is told of a long wait; whoever faces a person sets it.
-notice: ContextVar[Notice | None] = ContextVar("notice", default=None)
+def to_standard_error(sentence: str) -> None:
+    """Say it where nobody else does."""
+    print(sentence, file=sys.stderr)  # noqa: T201 - a person waits
+
+
+# Who is told of a long wait, once; None tells nobody.
+notice: ContextVar[Notice | None] = ContextVar("notice", default=Notice(to_standard_error))  # noqa: B039 - one for all
 
 
 @lru_cache(maxsize=512)
@@ -130,15 +135,25 @@ def _with_cache(text: str, cache: bool) -> str:
 def cache_folder() -> Path | None:
     """Return a folder that can be written, the user's own; None where there is none.
 
-    It is what the environment variable POLYOPTIM_CACHE_DIR says or, where that cannot be written, the system's place
-    for a user's caches.
+    It is what the environment variable POLYOPTIM_CACHE_DIR says or, where that cannot be written, or could be by
+    others, the system's place for a user's caches.
     """
     for candidate in _candidates():
         with contextlib.suppress(OSError, RuntimeError):
             candidate.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not _is_own(candidate):
+                continue
             with tempfile.TemporaryFile(dir=candidate):
                 return candidate
     return None
+
+
+def _is_own(folder: Path) -> bool:
+    """Tell whether nobody else could have put something there: what is kept in it is run."""
+    if not hasattr(os, "geteuid"):
+        return True
+    found = folder.stat()
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
 def _candidates() -> list[Path]:

@@ -25,7 +25,7 @@ from polyoptim.engines.loops import (
 )
 from polyoptim.engines.method import Method
 from polyoptim.engines.objective import DataObjective, Objective, QuadraticObjective, norm
-from polyoptim.engines.plan import Plan
+from polyoptim.engines.plan import Plan, overflow
 from polyoptim.engines.steps import LoopSteps, RuleSteps
 from polyoptim.engines.traces import kind_of
 from polyoptim.engines.watch import End, Watch
@@ -122,7 +122,8 @@ class _Run:
         self.batches: Batches | None = None
         if plan.batch_size is not None and data is not None:
             self.batches = Batches(data, plan.batch_size, generator, shuffle() if self.compiled else None)
-        self.chunk = CHUNK if data is None else max(SAMPLES_A_CHUNK // (len(data) * len(coef)), 1)
+        work = max(len(coef) ** 2 // 16, 1) if data is None else len(data) * len(coef)
+        self.chunk = max((CHUNK if data is None else SAMPLES_A_CHUNK) // work, 1)
         if plan.schedule is not None:
             self.chunk = min(self.chunk, SCHEDULED_CHUNK)
         self.steps = self._steps(coef, data)
@@ -140,7 +141,7 @@ class _Run:
 
     def _quadratic(self) -> QuadraticObjective:
         if self.plan.quadratic is None:
-            raise ArgumentError("the columns of this basis overflow on the samples. Use basis='chebyshev'.")
+            raise overflow(self.plan.optimum, self.problem.family.name, self.problem.degree)
         return quadratic_objective(self.plan.quadratic)
 
     def _steps(self, coef: list[float], data: DataObjective | None) -> RuleSteps | LoopSteps | WholeSteps:

@@ -1,4 +1,4 @@
-"""The text of the loops: one run on a quadratic, one run on data, and many runs side by side.
+"""The text of the loops of one run: on a quadratic, and on data.
 
 The traced operations are written out as plain lines, once for each coefficient, or as a loop over the coefficients
 where there are many. The same text is compiled by numba or, for a short run, executed as it is. On a quadratic nothing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,8 +16,9 @@ import numpy.typing as npt
 
 from polyoptim.engines.compiler import compiled
 from polyoptim.engines.kernels import FLOAT, FLOATS, HEADERS, WHOLE, function_text, lines_of, numbers_of_quadratic
-from polyoptim.engines.loops import cores, pool
+from polyoptim.engines.loops import pool
 from polyoptim.engines.objective import QuadraticObjective
+from polyoptim.engines.surroundings import cores
 from polyoptim.engines.traces import Kind, traced_slope, traced_step
 from polyoptim.engines.watch import DIVERGED_RATIO
 from polyoptim.optim.rules import RULES
@@ -25,6 +27,8 @@ Array = npt.NDArray[np.float64]
 
 # Runs in a block: enough to fill the processor's lanes, few enough to stay in its nearest memory.
 LANES = 64
+# Updates between two looks at Ctrl-C, of a block of one column.
+UPDATES_AT_A_TIME = 1 << 20
 # Rows of a group: a known distance, so that the text need not depend on how many coefficients there are.
 MOST_LOOPED = 64
 # A block's numbers stand one row after the other in one array, so that the compiler sees that they do not overlap.
@@ -33,7 +37,7 @@ GROUPED = re.compile(r"\b(\w+)\[([ijk0])\]\[lane\]")
 VIEW = re.compile(r"\b(\w+)\[([ijk0])\]\[:\]")
 NUMBERS = {
     "rows": FLOATS, "wanted": FLOATS, "down": FLOATS, "factor": FLOAT, "optimum": FLOAT,
-    "steps": WHOLE, "marks": FLOATS, "columns": WHOLE, "block": FLOATS,
+    "begin": WHOLE, "end": WHOLE, "steps": WHOLE, "marks": FLOATS, "columns": WHOLE, "block": FLOATS,
 }  # fmt: skip
 
 
@@ -66,19 +70,20 @@ def lanes_fit(kind: Kind) -> bool:
 
 @lru_cache(maxsize=256)
 def lanes_text(kind: Kind, marks: int) -> str:
-    """Return a module with ``lanes(…)``, which makes all updates of a block of runs.
+    """Return a module with ``lanes(…)``, which makes the updates begin, …, end - 1 of a block of runs.
 
     The rows of the block are those of `layout`. A run that has diverged goes on, in vain.
     """
     before, update, after = _unrolled(kind, marks) if kind.unrolled else _looped(kind, marks)
     body = [
         *(numbers_of_quadratic(kind.columns) if kind.unrolled else []),
-        *before,
-        "for step in range(steps):",
+        "if begin == 0:",
+        *_deeper(before),
+        "for step in range(begin, end):",
         "    made, number = float(step), float(step + 1)",
         *(f"    {line}" for line in update),
-        "made = float(steps)",
-        *after,
+        "if end == steps:",
+        *_deeper(["made = float(steps)", *after]),
     ]
     single, groups = layout(kind, marks)
 
@@ -278,19 +283,29 @@ def side_by_side(
     first_judged, marked = single.index("diverged"), single.index("last") + 1 + len(marks)
     coef, judged = np.empty((runs, columns)), np.empty((marked - first_judged, runs))
 
+    stopped, pace = threading.Event(), max(UPDATES_AT_A_TIME // columns**2, 1)
+
     def work(first: int) -> int:
         chosen = np.minimum(np.arange(first, first + LANES), runs - 1)  # a short block repeats its last run
         block = np.full((len(single) + MOST_LOOPED * len(groups), LANES), -1.0)
         block[: hyper.shape[1]] = hyper[chosen].T
         block[first_coef : first_coef + columns] = starts[chosen].T
-        run_lanes(*given, objective.factor, objective.optimum, steps, marks, columns, block.ravel())
+        flat = block.ravel()
+        for begin in range(0, max(steps, 1), pace):
+            if stopped.is_set():
+                break
+            end = min(begin + pace, steps)
+            run_lanes(*given, objective.factor, objective.optimum, begin, end, steps, marks, columns, flat)
         count: int = min(LANES, runs - first)
         coef[first : first + count] = block[first_coef : first_coef + columns, :count].T
         judged[:, first : first + count] = block[first_judged:marked, :count]
         return count
 
-    for count in shared(work, range(0, runs, LANES)):
-        tell(count)
+    try:
+        for count in shared(work, range(0, runs, LANES)):
+            tell(count)
+    finally:
+        stopped.set()  # an interrupt ends the blocks that other threads are at
     diverged, reached = judged[0].astype(np.int64), judged[2:].astype(np.int64)
     excess = np.where(diverged < 0, judged[1], np.nan)
     reached = np.where((diverged >= 0) & (reached >= diverged), -1, reached)

@@ -15,6 +15,7 @@ from polyoptim.engines.batches import Batches, Everything
 from polyoptim.engines.compiler import compiled
 from polyoptim.engines.kernels import BLOCK, data_text, run_text, shuffle_text, slope_text, sums_text
 from polyoptim.engines.objective import Array, DataObjective, QuadraticObjective, Slope, Sums
+from polyoptim.engines.surroundings import cores
 from polyoptim.engines.traces import MOST_UNROLLED, Kind
 from polyoptim.generator import Shuffle
 from polyoptim.quadratic import Quadratic
@@ -146,12 +147,11 @@ def shuffle() -> Shuffle:
     return compiled(shuffle_text()).module.shuffle  # type: ignore[no-any-return]
 
 
-def cores() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def pool(workers: int) -> ThreadPoolExecutor:
+    """Return the threads that share large sums and many runs; a forked process has its own."""
+    return _pool(workers, os.getpid())
 
 
 @lru_cache(maxsize=1)
-def pool(workers: int) -> ThreadPoolExecutor:
-    """Return the threads that share large sums and many runs."""
-    return ThreadPoolExecutor(workers, thread_name_prefix="polyoptim")
+def _pool(workers: int, process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, thread_name_prefix=f"polyoptim-{process}")

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyoptim.losses import Loss
+from polyoptim.primitives import divide
 from polyoptim.problem import Problem
 from polyoptim.quadratic import Quadratic
 from polyoptim.tracing import rebound
@@ -153,15 +154,15 @@ class DataObjective:
     def part(self, coef: list[float], low: int, high: int) -> tuple[float, list[float]]:
         """Return the loss of the samples low, …, high - 1 and its gradient."""
         sums = self.sums(self, np.array(coef), low, high)
-        scale = 1.0 / sums[-1] if self.mean else 1.0
+        scale = divide(1.0, sums[-1]) if self.mean else 1.0
         return scale * sums[0], [scale * part for part in sums[1:-1]]
 
     def array_sums(self, coef: Array, low: int, high: int) -> list[float]:
         """Return the sums of the losses, of their slopes by each coefficient, and of the weights."""
-        columns = self.problem.family.columns(self.u[low:high], self.problem.degree)
-        chosen = np.stack([columns[k] for k in self.problem.powers], axis=-1)
         weight = self.weight[low:high] if len(self.weight) else np.ones(high - low)
         with np.errstate(all="ignore"):
+            columns = self.problem.family.columns(self.u[low:high], self.problem.degree)
+            chosen = np.stack([columns[k] for k in self.problem.powers], axis=-1)
             value, pull = self._residual(chosen @ coef - self.y[low:high], **self._named)
             return [float(weight @ value), *(chosen.T @ (weight * pull)).tolist(), float(weight.sum())]
 

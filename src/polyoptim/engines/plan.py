@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from polyoptim.engines.keeper import Keeper
+from polyoptim.errors import ArgumentError
 from polyoptim.quadratic import Quadratic
 from polyoptim.solution import Optimum, Row
 
@@ -58,6 +59,15 @@ class Plan:
     quadratic: Quadratic | None = None
     callbacks: Sequence[Callback] = ()
     keeper: Keeper | None = None
+
+
+def overflow(optimum: Optimum, basis: str, degree: int) -> ArgumentError:
+    """Return the error for a squared loss that no floats can hold."""
+    if optimum.value is None:
+        return ArgumentError("the squared loss overflows on these samples. Scale y.")
+    return ArgumentError(
+        f"the columns of the basis {basis!r} of degree {degree} overflow on the samples. Use basis='chebyshev'."
+    )
 
 
 def with_functions(options: Any, function_of_step: Callable[[str], Callable[[int], float]]) -> Any:

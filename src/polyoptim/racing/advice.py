@@ -26,6 +26,7 @@ from polyoptim.statement import DEFAULT_DOMAIN, state
 from polyoptim.targets.expression import integer
 
 Array = npt.NDArray[np.float64]
+WELL_CONDITIONED = 100.0  # one learning rate then suits all coefficients
 
 
 @dataclass(frozen=True)
@@ -260,6 +261,12 @@ def _bests(basis: BasisAdvice) -> Iterator[tuple[str, str, Best | None]]:
 
 def _sentence(found: Mapping[str, BasisAdvice], own: str, best: str) -> str:
     """Return why the basis matters, with the numbers of this problem."""
+    if found[best].condition > WELL_CONDITIONED:
+        return (
+            f"Of these bases the {best} basis has the smallest condition number, {_large(found[best].condition)}: even "
+            "there the loss is so many times steeper in one direction than in another, and no learning rate suits all "
+            "coefficients."
+        )
     if own not in found or own == best:
         return (
             f"The {best} basis has the smallest condition number of all here, {_large(found[best].condition)}: "

@@ -341,7 +341,7 @@ def check_runs(kinds: int, seeds: int | None) -> None:
 
 def read_grid(lrs: Any) -> Array:
     """Return the rates of a grid, ascending."""
-    if isinstance(lrs, tuple) and 3 <= len(lrs) <= 4 and (len(lrs) == 4 or isinstance(lrs[2], int)):
+    if isinstance(lrs, tuple):
         found = set(read_range("lrs", lrs)[0])
     elif isinstance(lrs, (str, Mapping)) or not isinstance(lrs, Iterable):
         raise ArgumentError(f'lrs must be (first, last, count, "log") or a list of rates, got {lrs!r}.')

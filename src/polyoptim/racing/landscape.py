@@ -17,9 +17,9 @@ from polyoptim import canonical
 from polyoptim.arguments import Arguments, read_options, read_seed
 from polyoptim.certificate import stable_rates
 from polyoptim.engines.lanes import LANES, lanes_fit
-from polyoptim.engines.loops import cores
 from polyoptim.engines.options import read_rate, without_rate
 from polyoptim.engines.plan import DEFAULT_RATE
+from polyoptim.engines.surroundings import cores
 from polyoptim.errors import ArgumentError
 from polyoptim.optim.rule import Rule
 from polyoptim.optim.rules import RULES
@@ -261,7 +261,7 @@ def sweep(
         options={name: value for name, value in given.items() if name not in names},
         steps=updates,
         seed=first_seed,
-        axes={axis.name: np.array(axis.values) for axis in axes},
+        axes={axis.name: _column(axis.values) for axis in axes},
         loss=work.loss.reshape(shape),
         excess=work.excess.reshape(shape),
         gap=work.gap.reshape(shape),
@@ -399,6 +399,12 @@ def _edge(stages: Sequence[Stage], rule: Rule, axes: Sequence[Axis], given: Mapp
             edges.append(float(stable_rates(eigenvalues, **options)[1]))
     count = len(others[0].values) if others else 1
     return np.array(edges * count if len(edges) == 1 else edges)
+
+
+def _column(values: Sequence[Any]) -> npt.NDArray[Any]:
+    """Return values as an array; integers that no dtype of NumPy holds together stay what they are."""
+    large = any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in values)
+    return np.array(values, dtype=object) if large else np.array(values)
 
 
 def _plain(value: Any) -> Any:

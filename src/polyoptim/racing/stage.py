@@ -16,10 +16,10 @@ from polyoptim.engines.fused import start
 from polyoptim.engines.lanes import Outcome, lanes_fit, lanes_module, side_by_side
 from polyoptim.engines.loops import quadratic_objective
 from polyoptim.engines.objective import QuadraticObjective
+from polyoptim.engines.plan import overflow
 from polyoptim.engines.traces import Kind, kind_of, ordered, shaped
 from polyoptim.engines.watch import DIVERGED_RATIO
 from polyoptim.engines.whole import each_alone, whole_text
-from polyoptim.errors import ArgumentError
 from polyoptim.generator import Generator
 from polyoptim.optim.rule import Floats, Rule, Tensors, vector_step
 from polyoptim.optim.rules import RULES
@@ -78,10 +78,7 @@ def stage_of(problem: Problem) -> Stage:
     """
     optimum, quadratic = least_squares(problem, EPS)
     if quadratic is None:
-        raise ArgumentError(
-            f"the columns of the basis {problem.family.name!r} of degree {problem.degree} overflow on the samples. "
-            "Use basis='chebyshev'."
-        )
+        raise overflow(optimum, problem.family.name, problem.degree)
     return Stage(problem, optimum, quadratic)
 
 
