@@ -452,9 +452,9 @@ def test_sums_of_many_samples_do_not_depend_on_the_cores(monkeypatch: pytest.Mon
     if hasattr(loops.os, "sched_getaffinity"):
         for cores in (1, 2, 3, 50):
             monkeypatch.setattr(loops.os, "sched_getaffinity", lambda _pid, cores=cores: range(cores))
-            loops.pool.cache_clear()
+            loops._pool.cache_clear()  # noqa: SLF001 - the cores differ from now on
             found.append(compiled_sums(data)(data, coef, 5, 100_003))
-        loops.pool.cache_clear()
+        loops._pool.cache_clear()  # noqa: SLF001 - the cores differ from now on
     assert all(sums == alone for sums in found)
     np.testing.assert_allclose(alone, data.array_sums(coef, 5, 100_003), rtol=1e-12)
 
