@@ -18,7 +18,7 @@ Nothing is computed in advance from what a schedule changes (the learning rate, 
 may replace these entries of `hyper` between steps. A rule whose text holds the power of such an entry has the flag
 ``cycled``; it must be set where the entry changes, and takes the power anew each step.
 
-A flag that starts with ``with_`` only leaves out what would do nothing: runs with it on and off may share a kernel.
+A flag that starts with ``with_`` only leaves out what would do nothing: the numbers are the same with it on.
 
 Rules that couple coefficients work on all tensors at once (`Vector`); `vector_step` lifts the others to this form.
 Those that decide by values have besides a text that is compiled as it stands (`Whole`).

@@ -11,17 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from polyoptim import canonical
 from polyoptim.arguments import Arguments, read_seed
 from polyoptim.bases import FAMILIES
 from polyoptim.certificate import Best, best_rate, best_rate_and_momentum, condition_number, stable_rates
 from polyoptim.errors import ArgumentError
 from polyoptim.optim.rules import RULES
 from polyoptim.racing.contest import RATES, Counter, check_runs, read_grid
+from polyoptim.racing.sheet import Sheet, plain
 from polyoptim.racing.stage import Stage, entrant, runs, stage_of
-from polyoptim.racing.standings import plain
 from polyoptim.racing.views import VIEWS
-from polyoptim.result import write
 from polyoptim.statement import DEFAULT_DOMAIN, state
 from polyoptim.targets.expression import integer
 
@@ -57,7 +55,7 @@ class BasisAdvice:
 
 
 @dataclass(frozen=True, eq=False)
-class Advice:
+class Advice(Sheet):
     """What to train a problem with.
 
     Parameters
@@ -101,14 +99,6 @@ class Advice:
         ]  # fmt: skip
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
-    def data_frame(self) -> Any:
-        """Return the table as a data frame of pandas, or of polars where pandas is not installed."""
-        return VIEWS["data_frame"](self.columns())
-
-    def save_csv(self, path: Any) -> None:
-        """Write the table as CSV, atomically; what is no number is left empty."""
-        write(path, VIEWS["csv"](self.columns()))
-
     def to_dict(self) -> dict[str, Any]:
         """Return the advice for JSON; what is not finite is None."""
         return {
@@ -117,10 +107,6 @@ class Advice:
             **self.problem,
             "bases": [_document(basis) for basis in self.bases],
         }
-
-    def save(self, path: Any) -> None:
-        """Write the advice as JSON, atomically."""
-        write(path, canonical.spell(self.to_dict()))
 
     def report(self) -> str:
         """Return what a person wants to know, as text."""

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from polyoptim import canonical
 from polyoptim.arguments import Arguments, read_options, read_seed
 from polyoptim.certificate import stable_rates
 from polyoptim.engines.lanes import LANES, lanes_fit
@@ -24,10 +23,10 @@ from polyoptim.errors import ArgumentError
 from polyoptim.optim.rule import Rule
 from polyoptim.optim.rules import RULES
 from polyoptim.racing.axes import OF_PROBLEM, OF_RUN, Axis, Settings, read_axes
+from polyoptim.racing.sheet import Sheet, plain
 from polyoptim.racing.stage import AT_ONCE, Entrant, Stage, is_compiled, prepare, runs, stage_of
 from polyoptim.racing.views import VIEWS
 from polyoptim.registry import match
-from polyoptim.result import write
 from polyoptim.solution import Status
 from polyoptim.statement import DEFAULT_DOMAIN, Statement, state
 from polyoptim.targets.expression import integer
@@ -41,7 +40,7 @@ EDGE_OPTIONS = ("momentum", "dampening", "nesterov", "weight_decay", "maximize")
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep:
+class Sweep(Sheet):
     """Many runs over one or two axes, each with its loss next to the optimum.
 
     Parameters
@@ -112,7 +111,7 @@ class Sweep:
         numbers = {"loss": self.loss, "excess": self.excess, "gap": self.gap, "optimum": self.optimum}
         found = {name: values[index] for (name, values), index in zip(self.axes.items(), place, strict=True)}
         found |= {name: values[place] for name, values in numbers.items()}
-        return {name: _plain(value) for name, value in found.items()} | {"status": str(Status.STEPS_DONE)}
+        return {name: plain(value) for name, value in found.items()} | {"status": str(Status.STEPS_DONE)}
 
     def columns(self) -> dict[str, npt.NDArray[Any]]:
         """Return the table: one array a column, one entry a run, the last axis fastest."""
@@ -122,14 +121,6 @@ class Sweep:
         table |= {name: values.ravel() for name, values in numbers.items()}
         return {**table, "status": self.status.ravel(), "diverged": self.diverged.ravel()}
 
-    def data_frame(self) -> Any:
-        """Return the table as a data frame of pandas, or of polars where pandas is not installed."""
-        return VIEWS["data_frame"](self.columns())
-
-    def save_csv(self, path: Any) -> None:
-        """Write the table as CSV, atomically; numbers with all digits, what is no number left empty."""
-        write(path, VIEWS["csv"](self.columns()))
-
     def to_dict(self) -> dict[str, Any]:
         """Return the sweep for JSON; what is not finite is None."""
         return {
@@ -137,26 +128,22 @@ class Sweep:
             "target": dict(self.target),
             **self.problem,
             "optimizer": self.optimizer,
-            "options": {name: _plain(value) for name, value in self.options.items()},
+            "options": {name: plain(value) for name, value in self.options.items()},
             "steps": self.steps,
             **({} if "seed" in self.axes else {"seed": self.seed}),
-            "axes": {name: [_plain(value) for value in values] for name, values in self.axes.items()},
-            "loss": _nested(self.loss),
-            "excess": _nested(self.excess),
-            "gap": _nested(self.gap),
-            "optimum": _nested(self.optimum),
+            "axes": {name: [plain(value) for value in values] for name, values in self.axes.items()},
+            "loss": plain(self.loss),
+            "excess": plain(self.excess),
+            "gap": plain(self.gap),
+            "optimum": plain(self.optimum),
             "status": self.status.tolist(),
             "diverged": self.diverged.tolist(),
-            "edge": None if self.edge is None else _nested(self.edge),
+            "edge": None if self.edge is None else plain(self.edge),
             "best": self.best,
             "runs": self.runs,
             "made": self.made,
             "seconds": self.seconds,
         }
-
-    def save(self, path: Any) -> None:
-        """Write the sweep as JSON, atomically."""
-        write(path, canonical.spell(self.to_dict()))
 
     def report(self) -> str:
         """Return what a person wants to know, as text."""
@@ -405,12 +392,3 @@ def _column(values: Sequence[Any]) -> npt.NDArray[Any]:
     """Return values as an array; integers that no dtype of NumPy holds together stay what they are."""
     large = any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in values)
     return np.array(values, dtype=object) if large else np.array(values)
-
-
-def _plain(value: Any) -> Any:
-    plain = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
-
-
-def _nested(values: Array) -> Any:
-    return [_nested(part) for part in values] if values.ndim > 1 else [_plain(value) for value in values]

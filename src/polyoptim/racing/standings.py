@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from polyoptim import canonical
+from polyoptim.racing.sheet import Sheet, plain
 from polyoptim.racing.views import VIEWS
-from polyoptim.result import write
 
 Array = npt.NDArray[np.float64]
 
@@ -73,7 +72,7 @@ class Racer:
 
 
 @dataclass(frozen=True, eq=False)
-class Race:
+class Race(Sheet):
     """Optimizers on one problem, best first: by evaluations to the smallest mark, then to the others, then by gap.
 
     Parameters
@@ -131,14 +130,6 @@ class Race:
         ]  # fmt: skip
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
-    def data_frame(self) -> Any:
-        """Return the table as a data frame of pandas, or of polars where pandas is not installed."""
-        return VIEWS["data_frame"](self.columns())
-
-    def save_csv(self, path: Any) -> None:
-        """Write the table as CSV, atomically."""
-        write(path, VIEWS["csv"](self.columns()))
-
     def to_dict(self) -> dict[str, Any]:
         """Return the race for JSON; what is not finite is None."""
         return {
@@ -156,10 +147,6 @@ class Race:
             "runs": self.runs,
             "seconds": self.seconds,
         }
-
-    def save(self, path: Any) -> None:
-        """Write the race as JSON, atomically."""
-        write(path, canonical.spell(self.to_dict()))
 
     def report(self) -> str:
         """Return what a person wants to know, as text."""
@@ -181,14 +168,3 @@ def rank(racer: Racer) -> tuple[float, ...]:
 def _document(racer: Racer) -> dict[str, Any]:
     document = {name: plain(value) for name, value in vars(racer).items() if name != "finishes"}
     return {**document, "finishes": [{name: plain(value) for name, value in vars(f).items()} for f in racer.finishes]}
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON knows it; a number that is not finite is None."""
-    if isinstance(value, np.ndarray):
-        return [plain(part) for part in value.tolist()]
-    if isinstance(value, (list, tuple)):
-        return [plain(part) for part in value]
-    if isinstance(value, Mapping):
-        return {str(name): plain(part) for name, part in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
