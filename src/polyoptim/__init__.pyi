@@ -10,6 +10,7 @@ from polyoptim.errors import PolyoptimError as PolyoptimError
 from polyoptim.errors import ResultFileError as ResultFileError
 from polyoptim.errors import StatusError as StatusError
 from polyoptim.errors import UnknownNameError as UnknownNameError
+from polyoptim.fitting import fit as fit
 from polyoptim.racing.advice import Advice as Advice
 from polyoptim.racing.advice import advise as advise
 from polyoptim.racing.contest import race as race

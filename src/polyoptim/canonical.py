@@ -239,3 +239,18 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ResultFileError(f"holds {text}, beyond what a float64 can hold.")
     return value
+
+
+def plain(value: Any) -> Any:
+    """Return an argument as JSON knows it; an object that JSON does not know becomes {"object": its name}."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"object": repr(value)}
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):  # a number of NumPy's
+        return plain(value.item())
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        return [plain(item) for item in value]
+    return {"object": getattr(value, "__qualname__", type(value).__qualname__)}

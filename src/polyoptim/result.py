@@ -46,7 +46,11 @@ EXPORTERS = Registry(
 )
 # What a file holds by its ending; a .py is what the verb that made the result is about.
 ENDINGS = {".ipynb": "notebook", ".json": "json", ".tex": "latex"}
-SCRIPTS = {"train": "torch"}
+PROGRAMS = ("torch", "notebook")  # that repeat a run
+OF_MANY = ("latex", "json")  # what holds a polynomial in several columns
+SCRIPTS = {"train": "torch", "fit": "numpy"}
+# Bands of a fit; loaded late, for it takes the distributions along.
+PREDICT = Registry("prediction", {"predict": "polyoptim.prediction:predict"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +61,7 @@ class Result:
 
     Parameters
     ----------
-    verb : what made it: "train".
+    verb : what made it: "train" or "fit".
     coef : dense coefficients in `basis`, lowest degree first, shape (degree + 1,).
     basis : the family by name.
     domain : the interval [a, b] of x.
@@ -70,14 +74,17 @@ class Result:
     sup_error, sup_error_kind : largest abs(p(x) - y) and how it was obtained: "sampled" is on the samples.
     trace : the recorded rows.
     status, message : how the run ended, as one word and as one sentence.
-    steps : updates that led to `coef`.
-    seconds : wall time of the updates.
-    engine, seed : who took the steps, and the seed of its generator.
+    steps : updates that led to `coef`; 0 where it was solved at once.
+    seconds : wall time of the updates, or of the whole fit.
+    engine, seed : who took the steps, and the seed of its generator; "" and None where it was solved at once.
     count : number of samples.
     samples : the samples themselves, where the target cannot be computed again (at most 100,000 are kept).
     arguments, method, versions : provenance: all arguments of the call, the optimizer and the schedule as they were
         found, and the versions that ran them.
     notes : sentences about what the user should know.
+    stats : errors and quality of a fit, by name; None for other verbs.
+    terms, domains : with several columns of x: the power of each column in each coefficient, and the range of each
+        column; `domain` is then that of the first. None with one column.
     """
 
     verb: str
@@ -101,18 +108,54 @@ class Result:
     steps: int
     seconds: float
     engine: str
-    seed: int
+    seed: int | None
     count: int
     samples: Samples | None
     arguments: Mapping[str, Any]
     method: Mapping[str, Any]
     versions: Mapping[str, str]
     notes: tuple[str, ...] = field(default=())
+    stats: Mapping[str, Any] | None = None
+    terms: tuple[tuple[int, ...], ...] | None = None
+    domains: tuple[tuple[float, float], ...] | None = None
 
     def __call__(self, x: npt.ArrayLike) -> Any:
-        """Return the polynomial at x, in float64, of the shape of x."""
+        """Return the polynomial at x, in float64, of the shape of x; with p columns of x, shape (…, p) becomes (…)."""
         points = np.asarray(x, dtype=np.float64)
+        if self.terms is not None:
+            return (self._products(points) @ self.coef)[()]
         return self.family.evaluate(self.coef, self.map.map(points))[()]
+
+    def _products(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the basis of several columns at points, shape (…, p), as shape (…, terms)."""
+        assert self.terms is not None and self.domains is not None  # noqa: S101, PT018
+        if points.ndim == 0 or points.shape[-1] != len(self.domains):
+            raise ArgumentError(f"x must have {len(self.domains)} columns, got shape {points.shape}.")
+        columns = [
+            self.family.columns(Domain(*ends, self.window).map(points[..., place]), self.degree)
+            for place, ends in enumerate(self.domains)
+        ]
+        found = np.ones((*points.shape[:-1], len(self.terms)))
+        for place, term in enumerate(self.terms):
+            for column, power in zip(columns, term, strict=True):
+                found[..., place] *= column[power]
+        return found
+
+    def predict(self, x: npt.ArrayLike, interval: str | None = None, level: float = 0.95) -> Any:
+        """Return the polynomial at x with a band, and which points lie outside the data.
+
+        Parameters
+        ----------
+        x : shape (n,), or (n, p) with p columns of x.
+        interval : "confidence" for the mean of y, "prediction" for a new y, None for no band.
+        level : the probability with which the band holds it.
+
+        Returns
+        -------
+        Prediction
+            With `x`, `y`, `low`, `high`, `outside`, arrays of shape (n,).
+        """
+        return PREDICT["predict"](self, x, interval, level)
 
     @property
     def family(self) -> Family:
@@ -220,6 +263,10 @@ class Result:
             For an ending or a result that the form cannot hold.
         """
         kind = match("export", to, EXPORTERS) if to is not None else export_kind(path, self.verb)
+        if self.verb == "fit" and kind in PROGRAMS:
+            raise ExportError(f"a fit is solved at once, so no {kind} can repeat it. Export .py, .tex or .json.")
+        if self.terms is not None and kind not in OF_MANY:
+            raise ExportError(f"a polynomial in several columns cannot be exported as {kind}. Export .tex or .json.")
         write(path, EXPORTERS[kind](self).encode("utf-8"))
 
 

@@ -15,8 +15,9 @@ from polyoptim.solution import Row, Status, Trace
 from polyoptim.targets.samples import Samples
 
 FORMAT = "polyoptim result"
+LATER = ("stats", "terms", "domains")  # fields that older files lack
 VERSION = 1
-VERBS = ("train",)
+VERBS = ("train", "fit")
 
 Check = Callable[[Any], Any]
 
@@ -54,6 +55,9 @@ def to_document(result: Any) -> dict[str, Any]:
         "versions": dict(result.versions),
         "target": dict(result.target),
         "notes": list(result.notes),
+        "stats": None if result.stats is None else _finite_all(result.stats),
+        "terms": None if result.terms is None else [list(term) for term in result.terms],
+        "domains": None if result.domains is None else [list(ends) for ends in result.domains],
     }
 
 
@@ -72,6 +76,7 @@ def from_document(document: Mapping[str, Any], where: str) -> dict[str, Any]:
             f"{where} has version {document.get('version')!r}, this polyoptim reads version {VERSION}. "
             "Update polyoptim."
         )
+    document = {**dict.fromkeys(LATER), **document}
     names = set(document) - {"format", "version", "sha256"}
     if names != set(FIELDS):
         wrong = sorted(names ^ set(FIELDS))
@@ -87,14 +92,28 @@ def from_document(document: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _agree(found: Mapping[str, Any], where: str) -> None:
-    size = max(found["powers"]) + 1
+    if found["verb"] == "train":
+        for name, check in (("arguments", _members(_ARGUMENTS)), ("method", _members(_METHOD)), ("seed", _whole)):
+            try:
+                check(found[name])
+            except (ValueError, TypeError, KeyError, OverflowError) as error:
+                raise ResultFileError(f"{where} is not a saved result: {name}: {error}") from None
+    size = max(found["powers"]) + 1 if found["terms"] is None else len(found["terms"])
     coefs = [found["coef"], *(row["coef"] for row in found["trace"])]
     if found["optimum_coef"] is not None:
         coefs.append(found["optimum_coef"])
     if any(len(coef) != size for coef in coefs):
         raise ResultFileError(f"{where} is not a saved result: the coefficients do not fit the powers.")
-    if found["samples"] is None and found["target"]["kind"] != "expression":
+    if found["samples"] is None and found["target"]["kind"] != "expression" and found["terms"] is None:
         raise ResultFileError(f"{where} is not a saved result: the samples are missing.")
+
+
+def _finite_all(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite_all(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite_all(part) for part in value]
+    return _finite(value)
 
 
 def _finite(value: Any) -> Any:
@@ -325,11 +344,14 @@ FIELDS: dict[str, Check] = {
     "steps": _integer,
     "seconds": _number,
     "engine": _text,
-    "seed": _whole,
+    "seed": _or_none(_whole),
     "count": _integer,
     "samples": _or_none(_samples),
-    "arguments": _members(_ARGUMENTS),
-    "method": _members(_METHOD),
+    "arguments": _mapping(_anything),
+    "method": _mapping(_anything),
     "versions": _members({"polyoptim": _text}),
     "notes": lambda value: tuple(_list(_text)(value)),
+    "stats": _or_none(_mapping(_anything)),
+    "terms": _or_none(lambda value: tuple(tuple(term) for term in _list(_list(_integer))(value))),
+    "domains": _or_none(lambda value: tuple(_list(_interval)(value))),
 }

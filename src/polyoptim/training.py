@@ -23,6 +23,7 @@ from polyoptim.arguments import (
 )
 from polyoptim.bases import FAMILIES
 from polyoptim.bases.family import Family
+from polyoptim.canonical import plain
 from polyoptim.certificate import largest_stable_rate
 from polyoptim.checkpoint import Store
 from polyoptim.domain import Domain
@@ -47,14 +48,13 @@ from polyoptim.result import Result
 from polyoptim.solution import Optimum, Solution, Status
 from polyoptim.solvers.least_squares import least_squares
 from polyoptim.targets.expression import integer
-from polyoptim.targets.samples import Samples
+from polyoptim.targets.samples import LARGEST_KEPT, Samples
 from polyoptim.targets.target import Target
 
 DEFAULT_DOMAIN = ("-pi", "pi")
 AUTO = "auto"
 # Spacing of each dtype at 1.
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
-LARGEST_KEPT = 100_000
 # What of a plan makes a run this run; not its steps, so that it may be given more.
 DECISIVE = (
     "optimizer", "optimizer_options", "lr", "schedule", "schedule_options", "batch_size", "every", "tol_loss",
@@ -248,7 +248,7 @@ def _result(
     samples = None if what.expression else points
     if samples is not None and len(samples) > LARGEST_KEPT:
         notes.append(f"Of the {len(points)} samples {LARGEST_KEPT}, evenly spread, are kept in the result.")
-        samples = _thinned(samples)
+        samples = samples.thinned(LARGEST_KEPT)
     return Result(
         verb="train",
         coef=solution.coef,
@@ -274,8 +274,8 @@ def _result(
         seed=plan["seed"],
         count=len(points),
         samples=samples,
-        arguments={name: _plain(value) for name, value in arguments.items()},
-        method=_plain(solution.method),
+        arguments={name: plain(value) for name, value in arguments.items()},
+        method=plain(solution.method),
         versions={"polyoptim": __version__, "numpy": np.__version__, **solution.versions},
         notes=tuple(notes),
     )
@@ -333,7 +333,7 @@ def _store(
         **({"data": data.hexdigest()} if what.expression else {}),
         **ENGINES[engine].surroundings(problem, plan),
     }
-    return Store(checkpoint, _plain({**identity, **shape, **losses, **named}), around, ("seed",) if drawn else ())
+    return Store(checkpoint, plain({**identity, **shape, **losses, **named}), around, ("seed",) if drawn else ())
 
 
 def _check_seed(store: Store, seed: int, resume: bool) -> None:
@@ -375,28 +375,6 @@ def _advice(problem: Problem, rate: float | None, optimizer: Any, lr: float | No
 def _round_down(rate: float) -> float:
     unit = 10.0 ** math.floor(math.log10(rate))
     return math.floor(rate / unit) * unit
-
-
-def _thinned(samples: Samples) -> Samples:
-    order = np.argsort(samples.x, kind="stable")
-    places = np.sort(order[np.linspace(0, len(order) - 1, LARGEST_KEPT).astype(np.int64)])
-    weight = None if samples.weight is None else samples.weight[places]
-    return Samples(samples.x[places], samples.y[places], weight)
-
-
-def _plain(value: Any) -> Any:
-    """Return an argument as JSON knows it; an object that JSON does not know becomes {"object": its name}."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else {"object": repr(value)}
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, range)):
-        return [_plain(item) for item in value]
-    return {"object": getattr(value, "__qualname__", type(value).__qualname__)}
 
 
 def _range(points: Samples, notes: Sequence[str]) -> Domain:

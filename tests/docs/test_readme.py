@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,7 @@ def test_python_blocks_run(tmp_path):
 def test_polyoptim_commands_run(tmp_path):
     commands = [shlex.split(line) for line in shell_lines("README.md") if line.startswith("polyoptim ")]
     assert {words[1] for words in commands} == set(COMMANDS)
+    shutil.copy(ROOT / "src" / "polyoptim" / "certified" / "norris.csv", tmp_path)
     for words in commands:
         run(tmp_path, "-m", *words)
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -84,11 +86,12 @@ def test_polyoptim_commands_run(tmp_path):
         "sine.ipynb",
         "sine.tex",
         "sweep.png",
+        "norris.csv",
     }
 
 
 def shape(line):
-    """A line without its numbers; which terms a formula has is one of their last digits where a coefficient is near 0."""
+    """A line without its numbers; which terms a formula has is one of their last digits where one is near 0."""
     words, formula, _ = line.partition("formula        y = ")
     return words + formula if formula else NUMBER.sub("#", line).replace(" - #", " + #")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -44,9 +46,18 @@ def optimum_curve(result: Result, x: Array) -> Array | None:
 
 def kind_of_polynomial(result: Result) -> str:
     """Return what a person calls such a polynomial, such as "cubic" or "polynomial of degree 8"."""
+    if result.terms is not None:
+        width = len(result.domains or ())
+        return f"polynomial of total degree {result.degree} in {width} columns"
     if result.powers == tuple(range(result.degree + 1)):
         return DEGREES.get(result.degree, f"polynomial of degree {result.degree}")
     return f"polynomial with the powers {', '.join(map(str, result.powers))}"
+
+
+def term_name(term: Sequence[int], names: Sequence[str]) -> str:
+    """Return what a person calls a coefficient: "constant", "x", "x^2" or "a b^2"."""
+    parts = [power_name(power, name) for power, name in zip(term, names, strict=True) if power]
+    return " ".join(parts) or "constant"
 
 
 def power_name(k: int, variable: str) -> str:

@@ -25,6 +25,8 @@ MOST_NAMED = 8
 
 def figure(result: Result, path: str | os.PathLike[str] | None = None) -> Figure:
     """Return the figure; with `path` it is saved too, in the format of the ending."""
+    if result.verb == "fit":
+        return _of_fit(result, path)
     drawn = Figure(figsize=(10, 7), dpi=120, layout="constrained")
     FigureCanvasAgg(drawn)
     axes = drawn.subplots(2, 2)
@@ -35,6 +37,38 @@ def figure(result: Result, path: str | os.PathLike[str] | None = None) -> Figure
     for panel in axes.flat:
         panel.grid(alpha=0.25)
     drawn.suptitle(_wrapped(result.formula), fontsize=10)
+    if path is not None:
+        save(drawn, path)
+    return drawn
+
+
+def _of_fit(result: Result, path: str | os.PathLike[str] | None) -> Figure:
+    """Return data, curve and bands above the residuals."""
+    if result.samples is None:
+        raise ArgumentError("a picture wants one column of x; this result has several, or no samples.")
+    drawn = Figure(figsize=(9, 7), dpi=120, layout="constrained")
+    FigureCanvasAgg(drawn)
+    above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    x, y = result.samples.x, result.samples.y
+    outer = [*result.domain, float(x.min()), float(x.max())]
+    inside = np.linspace(min(outer), max(outer), POINTS)
+    stats = result.stats or {}
+    if stats.get("sigma") is not None or stats.get("errors") == "absolute":
+        for interval, alpha in (("prediction", 0.15), ("confidence", 0.35)):
+            band = result.predict(inside, interval)
+            above.fill_between(inside, band.low, band.high, color=LEARNED, alpha=alpha, linewidth=0,
+                               label=f"{100 * band.level:g} % {interval}")  # fmt: skip
+    above.plot(x, y, ".", color=TARGET, markersize=4, alpha=0.7, label=f"{result.count} rows")
+    above.plot(inside, result(inside), color=BEST, linewidth=1.6, label=kind_of_polynomial(result))
+    above.set_ylim(*y_range(y, result(x)))
+    above.set(ylabel=result.target.get("y", "y"))
+    above.legend(fontsize=8)
+    below.axhline(0, color=TARGET, linewidth=0.8)
+    below.plot(x, y - result(x), ".", color=LEARNED, markersize=4)
+    below.set(xlabel=result.target.get("x", "x"), ylabel="y − p(x)")
+    for panel in (above, below):
+        panel.grid(alpha=0.25)
+    drawn.suptitle(_wrapped(result.formula, 95), fontsize=10)
     if path is not None:
         save(drawn, path)
     return drawn

@@ -25,12 +25,53 @@ def formula(result: Result) -> tuple[str, str]:
     The formula is Python, ``y = 0.856176*x - 0.0939084*x**3``; where plain powers of x cannot carry the polynomial in
     float64 (Unix time stamps at degree 5), it is in the basis of the result: ``y = 1.5*T1(u) + …, u = …``.
     """
+    if result.terms is not None:
+        return formula_of_many(result)
     power, note, digits = _choose(result)
     if power:
         return f"y = {_sum(digits, result.powers if _is_plain(result) else None, _python_power('x'))}", note
     symbol = result.family.symbol
     term = _python_power("u") if not symbol else lambda k: f"{symbol}{k}(u)" if k else ""
     return f"y = {_sum(digits, result.powers, term)}{_where(result)}", note
+
+
+def formula_of_many(result: Result) -> tuple[str, str]:
+    """Return the formula of a polynomial in several columns, in powers of their names, and a sentence about it."""
+    terms, stats = result.terms or (), result.stats or {}
+    names = inputs(result)
+    points = _points_of_box(result)
+    truth = result(points)
+    columns = [np.prod([points[:, place] ** k for place, k in enumerate(term)], axis=0) for term in terms]
+    tolerance = TOLERANCE * float(np.abs(truth).max())
+    digits = _shortest(stats["coef_power"], columns, truth, tolerance)
+    note = f"The formula is within {TOLERANCE:.0e} of the largest abs(y) on the ranges of the columns."
+    if digits is None:
+        digits, note = list(stats["coef_power"]), "Evaluated as it stands, the formula loses digits."
+
+    def term_of(place: int) -> str:
+        pairs = [(name, k) for name, k in zip(names, terms[place], strict=True) if k]
+        return "*".join(name if k == 1 else f"{name}**{k}" for name, k in pairs)
+
+    return f"y = {_sum(digits, None, term_of)}", note
+
+
+def inputs(result: Result) -> list[str]:
+    """Return the names of the columns of x, as a formula may hold them."""
+    width = len(result.domains or (result.domain,))
+    named = result.target.get("x")
+    names = [str(name) for name in (named if isinstance(named, list) else [named]) if name]
+    if len(names) == width and all(name.isidentifier() for name in names):
+        return names
+    return ["x"] if width == 1 else [f"x{place + 1}" for place in range(width)]
+
+
+def _points_of_box(result: Result) -> Array:
+    """Return points that fill the ranges evenly, shape (POINTS, columns): Kronecker's sequence of square roots."""
+    domains = np.array(result.domains)
+    steps = np.sqrt([2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37])[np.arange(len(domains)) % 12]
+    share = np.outer(np.arange(POINTS), steps) % 1.0
+    found: Array = domains[:, 0] + (domains[:, 1] - domains[:, 0]) * share
+    return found
 
 
 def formula_of(result: Result, coef: npt.NDArray[np.float64]) -> str:
@@ -40,6 +81,8 @@ def formula_of(result: Result, coef: npt.NDArray[np.float64]) -> str:
 
 def latex(result: Result) -> str:
     """Return the formula in LaTeX."""
+    if result.terms is not None:
+        return formula_of_many(result)[0].replace("**", "^").replace("*", " ")
     power, _, digits = _choose(result)
     if power:
         return f"y = {_sum(digits, result.powers if _is_plain(result) else None, _latex_power('x'), latex=True)}"

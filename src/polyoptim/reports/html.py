@@ -16,11 +16,14 @@ WIDTH, HEIGHT, POINTS = 360, 180, 240
 
 def html(result: Result) -> str:
     """Return the result as HTML without scripts or anything from elsewhere; every text is escaped."""
-    rows = [
-        ("formula", result.formula),
-        ("loss", f"{result.loss:.10g}"),
-        ("optimum", "not known" if result.optimum is None else f"{result.optimum:.10g} ({result.optimum_kind})"),
-        ("gap", "none" if result.gap is None else f"{result.gap:.4g}"),
+    rows = [("formula", result.formula), ("loss", f"{result.loss:.10g}")]
+    if result.verb == "fit":
+        known = [(name, (result.stats or {})[name]) for name in ("sigma", "r2")]
+        rows += [(name, f"{value:.10g}") for name, value in known if value is not None]
+    else:
+        best = "not known" if result.optimum is None else f"{result.optimum:.10g} ({result.optimum_kind})"
+        rows += [("optimum", best), ("gap", "none" if result.gap is None else f"{result.gap:.4g}")]
+    rows += [
         ("largest error", f"{result.sup_error:.4g} ({result.sup_error_kind} on the {result.count} samples)"),
         ("status", f"{result.status}: {result.message}"),
     ]
@@ -28,11 +31,10 @@ def html(result: Result) -> str:
         f'<tr><th style="text-align:left">{name}</th><td style="text-align:left">{escape.escape(text)}</td></tr>'
         for name, text in rows
     )
-    title = escape.escape(f"A {kind_of_polynomial(result)} learns {result.target['text']}")
-    return (
-        f"<div><strong>{title}</strong>{_picture(result)}<table>{cells}</table>"
-        f"<p>{escape.escape(verdict(result))}</p></div>"
-    )
+    does = "for" if result.verb == "fit" else "learns"
+    title = escape.escape(f"A {kind_of_polynomial(result)} {does} {result.target['text']}")
+    picture = _picture(result) if result.terms is None else ""
+    return f"<div><strong>{title}</strong>{picture}<table>{cells}</table><p>{escape.escape(verdict(result))}</p></div>"
 
 
 def _picture(result: Result) -> str:

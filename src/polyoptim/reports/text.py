@@ -11,6 +11,7 @@ import numpy as np
 
 from polyoptim.reports.canvas import Canvas
 from polyoptim.reports.curves import at_row, grid, kind_of_polynomial, optimum_curve, target_points, y_range
+from polyoptim.reports.fit_text import fit_report
 from polyoptim.reports.formula import exact_line, formula_of
 from polyoptim.result import Result
 
@@ -26,6 +27,8 @@ def report(result: Result, plot: bool | None = None) -> str:
     ----------
     plot : whether it has the plots; None: where standard output is a terminal.
     """
+    if result.verb == "fit":
+        return fit_report(result)
     parts = [_title(result)]
     if plot if plot is not None else sys.stdout.isatty():
         plain = not _can_draw(getattr(sys.stdout, "encoding", None))
@@ -52,6 +55,8 @@ def lesson(result: Result) -> str:
 def verdict(result: Result) -> str:
     """Return one line that puts the loss next to the optimum."""
     kind = kind_of_polynomial(result)
+    if result.verb == "fit":
+        return f"Loss: {result.loss!r}: no {kind} has a smaller one on these rows."
     if result.optimum is None:
         loss = f"Loss: {result.loss!r}." if math.isfinite(result.loss) else "The loss is not finite."
         why = (

@@ -19,6 +19,7 @@ SAMPLERS = Registry(
 )
 
 LARGEST_EXACT_INTEGER = 2**53
+LARGEST_KEPT = 100_000  # samples that a result keeps
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,15 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def thinned(self, most: int) -> Samples:
+        """Return at most so many of the samples, evenly spread over x."""
+        if len(self) <= most:
+            return self
+        order = np.argsort(self.x, kind="stable")
+        places = np.sort(order[np.linspace(0, len(order) - 1, most).astype(np.int64)])
+        weight = None if self.weight is None else self.weight[places]
+        return Samples(self.x[places], self.y[places], weight)
 
     def interval(self) -> Domain:
         """Return the range of x."""

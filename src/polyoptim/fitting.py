@@ -1,0 +1,283 @@
+"""fit(): the best polynomial for data, solved at once, with its statistics."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from polyoptim import __version__
+from polyoptim.arguments import Arguments, check_powers, read_options, read_size, resolve_domain
+from polyoptim.bases import FAMILIES
+from polyoptim.bases.family import Family
+from polyoptim.canonical import plain
+from polyoptim.domain import Domain
+from polyoptim.engines.surroundings import cores
+from polyoptim.errors import ArgumentError, DataError
+from polyoptim.losses import find_loss
+from polyoptim.moments import Index
+from polyoptim.registry import match
+from polyoptim.result import Result
+from polyoptim.solution import Status, Trace
+from polyoptim.solvers.normal_equations import Shape, nearest, system_of_rationals
+from polyoptim.solvers.squared import Fitted, Part, fit_rationals, fit_squared, in_basis
+from polyoptim.statistics import statistics
+from polyoptim.targets.expression import number
+from polyoptim.targets.samples import LARGEST_KEPT
+from polyoptim.targets.sheet import Sheet, open_sheet
+
+# Rows from which the sums are shared among all cores.
+MANY = 1 << 18
+AUTO = "auto"
+MISSING = ("raise", "drop")
+
+
+def fit(
+    data: Any,
+    y: Any = None,
+    *,
+    x: Any = None,
+    weight: Any = None,
+    sigma: Any = None,
+    degree: Any = 3,
+    powers: Sequence[Any] | None = None,
+    fixed: Mapping[Any, Any] | None = None,
+    through: Any = None,
+    basis: str = "chebyshev",
+    domain: Any = None,
+    loss: Any = "squared",
+    loss_options: Mapping[str, Any] | None = None,
+    ridge: Any = 0.0,
+    by: Any = None,
+    missing: str = "raise",
+    exact: bool = False,
+    strict: bool = False,
+) -> Result:
+    """Fit a polynomial to data, to its optimum, with standard errors.
+
+    The squared loss lives in exact sums over the rows (see ``polyoptim.moments``): its result is the same to the last
+    bit for any order of the rows, any chunks and any number of threads. The coefficients are those of the real-number
+    problem, rounded; how far the domain is from zero and which basis is shown cost no digits.
+
+    Parameters
+    ----------
+    data : the values of x (then `y` holds those of y), shape (n,), or (n, p) for p columns of x; a CSV file with a
+        header; or a table.
+    y, x, weight, sigma : arrays, or names of columns of a file or table; `x` may be a list of names. Without `x` and
+        `y` the first two numeric columns are taken, and a note says so.
+    weight : multiplies the squared residual of its row; standard errors are then relative: their size comes from the
+        residuals.
+    sigma : the standard deviation of each y, weight = 1/sigma²; standard errors are then absolute. At most one of both.
+    degree : highest power; with several columns of x the highest total power.
+    powers : the powers of x that may appear; with several columns one tuple of powers each.
+    fixed : coefficients of powers of x that keep their value, such as ``{0: 0}``; their standard error is 0.
+    through : points (x, y) that the curve goes through.
+    basis, domain : in which `coef` of the result stands; the domain is the range of x unless one is given.
+    loss, loss_options : how far a residual is.
+    ridge : what the squares of the Chebyshev coefficients on the range of x, all but the constant's, are multiplied by
+        and added to the loss.
+    missing : "raise" for an error at the first missing value, "drop" to leave such rows out.
+    exact : read decimals as rational numbers, and return correctly rounded coefficients and standard errors.
+    strict : raise StatusError where something of the result is not what was asked for.
+
+    Returns
+    -------
+    Result
+        With `stats`: "coef_power" and "stderr_power" in plain powers of x, lowest first, "sigma", "r2", …
+
+    Raises
+    ------
+    ArgumentError
+        With a sentence for each wrong argument.
+    DataError
+        For cells that are no finite numbers, and samples that do not determine the coefficients.
+
+    Examples
+    --------
+    >>> line = fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.0, 5.0, 7.5], degree=1)
+    >>> line.stats["coef_power"], round(line.stats["r2"], 4)
+    ([0.9, 2.15], 0.9968)
+    """
+    given = {
+        name: value for name, value in locals().items() if name not in ("data", "y", "x", "weight", "sigma", "strict")
+    }
+    begin = time.perf_counter()
+    check = Arguments()
+    family: Family = check(lambda: FAMILIES[basis])
+    check(lambda: match("missing", missing, MISSING))
+    used = check(lambda: find_loss(loss) if isinstance(loss, str) else _no_loss(loss))
+    options = check(lambda: used.check(read_options(loss_options, "loss_options")) if used else {})
+    penalty = check(lambda: read_size(ridge, "ridge"))
+    interval = check(lambda: None if domain is None else resolve_domain(domain, None))
+    sheet: Sheet = check(lambda: open_sheet(data, y, x, weight, sigma, missing))
+    width = len(sheet.names["x"]) if sheet else 1
+    if width > 1 and family is not None:
+        check(lambda: _check_many(family, domain))
+    form = check(lambda: read_form(width, degree, powers, fixed, through))
+    check.done()
+    assert form is not None  # noqa: S101 - check.done has raised otherwise
+    highest, shape = form
+    shape = Shape(shape.powers, shape.fixed, shape.through, Fraction(penalty))
+    if exact:
+        columns = sheet.rationals()
+        fitted = fit_rationals(system_of_rationals(highest, *columns), shape)
+    else:
+        fitted = fit_squared(
+            lambda: (Part(*part) for part in sheet.parts()), highest, shape, cores() if sheet.count >= MANY else 1
+        )
+    found = statistics(fitted, shape, absolute=sigma is not None)
+    seconds = time.perf_counter() - begin
+    return _result(family, interval, sheet, fitted, found, shape, {**given, "loss_options": options}, seconds)
+
+
+def _no_loss(loss: Any) -> Any:
+    raise ArgumentError(f"loss must be the name of a loss such as 'squared', got {loss!r}.")
+
+
+def _check_many(family: Family, domain: Any) -> None:
+    if family.name not in ("chebyshev", "power"):
+        raise ArgumentError(f"basis must be 'chebyshev' or 'power' with several columns of x, got {family.name!r}.")
+    if domain is not None:
+        raise ArgumentError("domain cannot be given with several columns of x; each is mapped from its own range.")
+
+
+def read_form(width: int, degree: Any, powers: Any, fixed: Any, through: Any) -> tuple[int, Shape]:
+    """Return the degree and the shape of the polynomials."""
+    check = Arguments()
+    held = check(lambda: _read_fixed(width, fixed)) or {}
+    points = check(lambda: _read_points(width, through)) or []
+    chosen = check(lambda: _read_powers(width, degree, powers))
+    check.done()
+    if powers is None:
+        outside = [index for index in held if sum(index) > chosen[0]]
+        if outside:
+            raise ArgumentError(f"fixed has power {_said(outside[0])}, beyond degree {chosen[0]}. Raise degree.")
+        return chosen[0], Shape(None, held, points)
+    allowed = [*chosen[1], *(index for index in held if index not in chosen[1])]
+    return max(sum(index) for index in allowed), Shape(allowed, held, points)
+
+
+def _read_powers(width: int, degree: Any, powers: Any) -> tuple[int, list[Index]]:
+    if powers is None:
+        return check_powers(degree, None)[-1], []
+    if width == 1:
+        return 0, [(power,) for power in check_powers(None, powers)]
+    found = [_read_index(width, power, "each of powers") for power in powers]
+    if len(set(found)) < len(found) or not found:
+        raise ArgumentError("powers must name each power once, and at least one.")
+    return 0, found
+
+
+def _read_index(width: int, power: Any, name: str) -> Index:
+    parts = power if isinstance(power, (tuple, list)) else (power,)
+    if len(parts) != width:
+        raise ArgumentError(f"{name} must have one power for each of {width} columns of x, got {power!r}.")
+    return tuple(check_powers(part, None)[-1] for part in parts)
+
+
+def _read_fixed(width: int, fixed: Any) -> dict[Index, Fraction]:
+    if fixed is None:
+        return {}
+    if not isinstance(fixed, Mapping):
+        raise ArgumentError(f"fixed must map powers to values such as {{0: 0}}, got {fixed!r}.")
+    none = (0,) * width
+    return {
+        none if power == 0 else _read_index(width, power, "each power of fixed"): Fraction(number(value, "fixed"))
+        for power, value in fixed.items()
+    }
+
+
+def _read_points(width: int, through: Any) -> list[tuple[list[Fraction], Fraction]]:
+    if through is None:
+        return []
+    points = list(through) if isinstance(through, Iterable) and not isinstance(through, str) else None
+    if points and not isinstance(points[0], Iterable):
+        points = [points]
+    if not points or any(isinstance(point, str) or len(list(point)) != width + 1 for point in points):
+        raise ArgumentError(f"through must be points of {width + 1} numbers, x and then y, got {through!r}.")
+    read = [[Fraction(number(value, "through")) for value in point] for point in points]
+    return [(point[:-1], point[-1]) for point in read]
+
+
+def _said(index: Index) -> str:
+    return str(index[0]) if len(index) == 1 else str(index)
+
+
+def _result(
+    family: Family,
+    interval: Domain | None,
+    sheet: Sheet,
+    fitted: Fitted,
+    found: dict[str, Any],
+    shape: Shape,
+    arguments: Mapping[str, Any],
+    seconds: float,
+) -> Result:
+    frame = fitted.frame
+    low, high = frame.lows[0], frame.highs[0]
+    if interval is None:
+        half = 0.0 if low < high else max(abs(low), 1.0) / 2  # one value of x makes no interval
+        interval = Domain(low - half, high + half)
+    window = family.window if family.mapped else None
+    several = len(frame.lows) > 1
+    domain = Domain(interval.a, interval.b, window)
+    coef = _coef_of_many(fitted, found, family) if several else in_basis(fitted, family, domain)
+    if not np.isfinite(coef).all():
+        raise DataError("a coefficient is beyond the range of float64. Scale x or y.")
+    powers = sorted({sum(index) for index in shape.powers or fitted.system.columns})
+    result = Result(
+        verb="fit",
+        coef=np.array(coef),
+        basis=family.name,
+        domain=(domain.a, domain.b),
+        window=window,
+        powers=tuple(powers),
+        target=sheet.about,
+        loss=found["rss"],
+        optimum=found["rss"] if math.isfinite(found["rss"]) else None,
+        optimum_kind="exact" if math.isfinite(found["rss"]) else None,
+        optimum_coef=None,
+        excess=0.0,
+        gap=0.0 if found["rss"] else None,
+        sup_error=math.nan,
+        sup_error_kind="sampled",
+        trace=Trace(),
+        status=Status.CONVERGED,
+        message="Solved.",
+        steps=0,
+        seconds=seconds,
+        engine="",
+        seed=None,
+        count=found["rows"],
+        samples=sheet.samples(LARGEST_KEPT),
+        arguments={name: plain(value) for name, value in arguments.items()},
+        method={},
+        versions={"polyoptim": __version__, "numpy": np.__version__},
+        notes=tuple(sheet.notes),
+        stats=found,
+        terms=tuple(fitted.system.columns) if several else None,
+        domains=tuple(zip(frame.lows, frame.highs, strict=True)) if several else None,
+    )
+    return replace(result, sup_error=_largest_error(result, sheet))
+
+
+def _coef_of_many(fitted: Fitted, found: Mapping[str, Any], family: Family) -> list[float]:
+    """Return the coefficients with several columns of x: of products of T_k(u) on their ranges, or of powers of x."""
+    if family.name == "power":
+        return list(found["coef_power"])
+    return [nearest(fitted.solved.coef[place, 0]) for place in range(fitted.solved.coef.nrows())]
+
+
+def _largest_error(result: Result, sheet: Sheet) -> float:
+    """Return the largest abs(p(x) - y) on the rows."""
+    largest = 0.0
+    for x, y, weight in sheet.parts():
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = np.abs(result(x[0] if len(x) == 1 else np.stack(x, axis=-1)) - y)
+        largest = max(largest, float(error.max() if weight is None else error[weight > 0].max(initial=0.0)))
+    return largest

@@ -1,0 +1,87 @@
+"""Predictions of a fit, with bands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from polyoptim.bases import FAMILIES
+from polyoptim.distributions import t_quantile
+from polyoptim.domain import Domain
+from polyoptim.errors import ArgumentError
+from polyoptim.registry import match
+from polyoptim.result import Result
+
+Array = npt.NDArray[np.float64]
+INTERVALS = ("confidence", "prediction")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A fit at some points.
+
+    Parameters
+    ----------
+    x : the points, shape (n,) or (n, p).
+    y : the polynomial there, shape (n,).
+    low, high : the band, None where none was asked for.
+    outside : whether x is outside the range of the data, where a polynomial knows nothing.
+    interval, level : what the band is.
+    """
+
+    x: Array
+    y: Array
+    low: Array | None
+    high: Array | None
+    outside: npt.NDArray[np.bool_]
+    interval: str | None
+    level: float
+
+
+def predict(result: Result, x: npt.ArrayLike, interval: str | None = None, level: float = 0.95) -> Prediction:
+    """Return the polynomial of a fit at x with a band.
+
+    For rows of weight w the variance of y about the polynomial is sigma² / w; a new y is taken to have weight 1.
+    """
+    points = np.asarray(x, dtype=np.float64)
+    stats = result.stats
+    if stats is None:
+        raise ArgumentError(f"a result of {result.verb} has no errors to make a band of. Use fit.")
+    columns = points[..., None] if result.terms is None else points
+    ranges = stats["ranges"]
+    outside = np.zeros(columns.shape[:-1], dtype=bool)
+    for place, (low, high) in enumerate(ranges):
+        outside |= ~((columns[..., place] >= low) & (columns[..., place] <= high))
+    y = np.asarray(result(points))
+    if interval is None:
+        return Prediction(points, y, None, None, outside, None, level)
+    match("interval", interval, INTERVALS)
+    if not 0 < level < 1:
+        raise ArgumentError(f"level must be between 0 and 1, got {level!r}.")
+    if stats["sigma"] is None and stats["errors"] == "relative":
+        raise ArgumentError("there are no degrees of freedom left for a band. Give more samples or a lower degree.")
+    absolute = stats["errors"] == "absolute"
+    wide = np.sqrt(_variance(stats, columns) + (0.0 if interval == "confidence" else 1.0))
+    wide *= t_quantile(level, math.inf if absolute else stats["dof"]) * (1.0 if absolute else stats["sigma"])
+    return Prediction(points, y, y - wide, y + wide, outside, interval, level)
+
+
+def _variance(stats: Mapping[str, Any], columns: Array) -> Array:
+    """Return the variance of the polynomial at points, shape (…, p) to (…), where that of y is 1."""
+    family = FAMILIES["chebyshev"]
+    degree = max(max(term) for term in stats["terms"])
+    parts = []
+    for place, (low, high) in enumerate(stats["ranges"]):
+        u = np.zeros(columns.shape[:-1]) if low == high else Domain(low, high, (-1.0, 1.0)).map(columns[..., place])
+        parts.append(family.columns(u, degree))
+    basis = np.ones((*columns.shape[:-1], len(stats["terms"])))
+    for place, term in enumerate(stats["terms"]):
+        for part, power in zip(parts, term, strict=True):
+            basis[..., place] *= part[power]
+    found: Array = np.einsum("...i,ij,...j->...", basis, np.array(stats["unit_covariance"]), basis)
+    return np.maximum(found, 0.0)
