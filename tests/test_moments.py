@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyoptim.moments import BITS, BLOCK, Frame, Moments, exponent_of, indices, moments_of
+from polyoptim import moments
+from polyoptim.moments import BITS, BLOCK, LIMB, ROUNDERS, Frame, Moments, exponent_of, indices, moments_of
+from polyoptim.moments_kernel import FEW, MOST, kernel
 
 
 def frame_of(x, y, weight, degree):
@@ -142,3 +144,17 @@ def test_indices_count_by_total_degree():
 @pytest.mark.parametrize(("value", "exponent"), [(1.0, 0), (1.5, 1), (2.0, 1), (0.75, 0), (0.0, 0), (5e-324, -1074)])
 def test_exponent_is_the_least(value, exponent):
     assert exponent_of(value) == exponent
+
+
+@pytest.mark.parametrize("count", [FEW, FEW + 1, MOST + 77])
+@pytest.mark.parametrize("degree", [0, 1, 4, 9])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_compiled_loop_gives_the_same_bits(count, degree, weighted, monkeypatch):
+    rng = np.random.default_rng(degree)
+    x, y = [rng.normal(size=count) * 1e-200], rng.standard_cauchy(size=count) * 1e250
+    weight = np.maximum(rng.normal(size=count), 0) if weighted else None
+    frame = frame_of(x, y, weight, degree)
+    assert kernel(10**9, degree, LIMB, ROUNDERS) is not None  # numba is there from now on
+    compiled = moments_of(frame, x, y, weight)
+    monkeypatch.setattr(moments, "kernel", lambda *_: None)
+    assert moments_of(frame, x, y, weight) == compiled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from fractions import Fraction
 from typing import Any
 
@@ -25,7 +25,8 @@ from polyoptim.registry import match
 from polyoptim.result import Result
 from polyoptim.solution import Status, Trace
 from polyoptim.solvers.normal_equations import Shape, nearest, system_of_rationals
-from polyoptim.solvers.squared import Fitted, Part, fit_rationals, fit_squared, in_basis
+from polyoptim.solvers.selection import Tried, choose_degree
+from polyoptim.solvers.squared import Fitted, Part, fit_rationals, fit_squared, in_basis, pieces
 from polyoptim.statistics import statistics
 from polyoptim.targets.expression import number
 from polyoptim.targets.samples import LARGEST_KEPT
@@ -33,6 +34,7 @@ from polyoptim.targets.sheet import Sheet, open_sheet
 
 # Rows from which the sums are shared among all cores.
 MANY = 1 << 18
+AT_A_TIME = 1 << 14  # rows whose residuals stay in a processor's cache
 AUTO = "auto"
 MISSING = ("raise", "drop")
 
@@ -73,7 +75,8 @@ def fit(
     weight : multiplies the squared residual of its row; standard errors are then relative: their size comes from the
         residuals.
     sigma : the standard deviation of each y, weight = 1/sigma²; standard errors are then absolute. At most one of both.
-    degree : highest power; with several columns of x the highest total power.
+    degree : highest power; with several columns of x the highest total power. "auto": the lowest degree whose error on
+        rows that are left out of the fit is within one standard error of the least, up to 12.
     powers : the powers of x that may appear; with several columns one tuple of powers each.
     fixed : coefficients of powers of x that keep their value, such as ``{0: 0}``; their standard error is 0.
     through : points (x, y) that the curve goes through.
@@ -123,14 +126,22 @@ def fit(
     assert form is not None  # noqa: S101 - check.done has raised otherwise
     highest, shape = form
     shape = Shape(shape.powers, shape.fixed, shape.through, Fraction(penalty))
+    threads = cores() if sheet.count >= MANY else 1
+    tried: list[Tried] = []
+
+    def rows() -> Iterable[Part]:
+        return (Part(*part) for part in sheet.parts())
+
+    if highest is None:
+        highest, tried = choose_degree(rows, shape, threads)
     if exact:
         columns = sheet.rationals()
         fitted = fit_rationals(system_of_rationals(highest, *columns), shape)
     else:
-        fitted = fit_squared(
-            lambda: (Part(*part) for part in sheet.parts()), highest, shape, cores() if sheet.count >= MANY else 1
-        )
+        fitted = fit_squared(rows, highest, shape, threads)
     found = statistics(fitted, shape, absolute=sigma is not None)
+    if tried:
+        found["degrees"] = [asdict(one) for one in tried]
     seconds = time.perf_counter() - begin
     return _result(family, interval, sheet, fitted, found, shape, {**given, "loss_options": options}, seconds)
 
@@ -146,13 +157,15 @@ def _check_many(family: Family, domain: Any) -> None:
         raise ArgumentError("domain cannot be given with several columns of x; each is mapped from its own range.")
 
 
-def read_form(width: int, degree: Any, powers: Any, fixed: Any, through: Any) -> tuple[int, Shape]:
-    """Return the degree and the shape of the polynomials."""
+def read_form(width: int, degree: Any, powers: Any, fixed: Any, through: Any) -> tuple[int | None, Shape]:
+    """Return the degree, None where it is to be chosen, and the shape of the polynomials."""
     check = Arguments()
     held = check(lambda: _read_fixed(width, fixed)) or {}
     points = check(lambda: _read_points(width, through)) or []
     chosen = check(lambda: _read_powers(width, degree, powers))
     check.done()
+    if chosen is None:
+        return None, Shape(None, held, points)
     if powers is None:
         outside = [index for index in held if sum(index) > chosen[0]]
         if outside:
@@ -162,7 +175,9 @@ def read_form(width: int, degree: Any, powers: Any, fixed: Any, through: Any) ->
     return max(sum(index) for index in allowed), Shape(allowed, held, points)
 
 
-def _read_powers(width: int, degree: Any, powers: Any) -> tuple[int, list[Index]]:
+def _read_powers(width: int, degree: Any, powers: Any) -> tuple[int, list[Index]] | None:
+    if powers is None and degree == AUTO:
+        return None
     if powers is None:
         return check_powers(degree, None)[-1], []
     if width == 1:
@@ -276,8 +291,10 @@ def _coef_of_many(fitted: Fitted, found: Mapping[str, Any], family: Family) -> l
 def _largest_error(result: Result, sheet: Sheet) -> float:
     """Return the largest abs(p(x) - y) on the rows."""
     largest = 0.0
-    for x, y, weight in sheet.parts():
-        with np.errstate(over="ignore", invalid="ignore"):
-            error = np.abs(result(x[0] if len(x) == 1 else np.stack(x, axis=-1)) - y)
-        largest = max(largest, float(error.max() if weight is None else error[weight > 0].max(initial=0.0)))
+    for whole in sheet.parts():
+        for part in pieces(Part(*whole), AT_A_TIME):
+            with np.errstate(over="ignore", invalid="ignore"):
+                error = np.abs(result(part.x[0] if len(part.x) == 1 else np.stack(part.x, axis=-1)) - part.y)
+            counted = error if part.weight is None else error[part.weight > 0]
+            largest = max(largest, float(counted.max(initial=0.0)))
     return largest

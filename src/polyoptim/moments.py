@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyoptim.doubled import Pair, difference, fast_two_sum, pair_of, product, scaled, two_product, two_sum
+from polyoptim.moments_kernel import MOST, kernel, run
 
 Array = npt.NDArray[np.float64]
 Index = tuple[int, ...]  # the degree in each column of x
@@ -116,15 +117,29 @@ class Moments:
     squares: int
 
     def __add__(self, other: Moments) -> Moments:
+        return self._combined(other, 1)
+
+    def __sub__(self, other: Moments) -> Moments:
+        """Return the moments of the rows that are left where those of `other` are taken away."""
+        return self._combined(other, -1)
+
+    def _combined(self, other: Moments, sign: int) -> Moments:
         if self.frame != other.frame:
             raise ValueError("moments of different frames do not add up.")
         return Moments(
             self.frame,
-            self.count + other.count,
-            tuple(a + b for a, b in zip(self.gram, other.gram, strict=True)),
-            tuple(a + b for a, b in zip(self.right, other.right, strict=True)),
-            self.squares + other.squares,
+            self.count + sign * other.count,
+            tuple(a + sign * b for a, b in zip(self.gram, other.gram, strict=True)),
+            tuple(a + sign * b for a, b in zip(self.right, other.right, strict=True)),
+            self.squares + sign * other.squares,
         )
+
+    def truncated(self, degree: int) -> Moments:
+        """Return the moments for polynomials of a lower degree."""
+        frame = replace(self.frame, degree=degree)
+        gram = [value for index, value in zip(self.frame.sums, self.gram, strict=True) if sum(index) <= 2 * degree]
+        right = [value for index, value in zip(self.frame.columns, self.right, strict=True) if sum(index) <= degree]
+        return Moments(frame, self.count, tuple(gram), tuple(right), self.squares)
 
 
 def exponent_of(largest: float) -> int:
@@ -133,7 +148,9 @@ def exponent_of(largest: float) -> int:
     return exponent - (mantissa == 0.5) if largest else 0
 
 
-def moments_of(frame: Frame, x: Sequence[Array], y: Array, weight: Array | None = None) -> Moments:
+def moments_of(
+    frame: Frame, x: Sequence[Array], y: Array, weight: Array | None = None, *, rows: int | None = None
+) -> Moments:
     """Return the moments of samples.
 
     Parameters
@@ -141,23 +158,40 @@ def moments_of(frame: Frame, x: Sequence[Array], y: Array, weight: Array | None 
     frame : must hold them: x inside the ranges, y and weight up to their powers of two.
     x : one array of shape (n,) for each column.
     y, weight : shape (n,).
+    rows : of the whole table, where these are a part of it; it decides whether a loop is compiled.
 
     Notes
     -----
-    In NumPy about 0.15 µs a row at degree 3. Absolute error of a sum: about sqrt(n) 2^-94 times its bound.
+    About 0.1 µs a row at degree 3 and 0.25 at degree 10 in NumPy, a tenth of it where the compiled loop pays. Absolute
+    error of a sum: about sqrt(n) 2^-94 times its bound.
     """
+    loop = kernel(max(rows or 0, len(y)), frame.degree, LIMB, ROUNDERS) if len(x) == 1 else None
+    if loop is not None:
+        return _compiled(loop, frame, x[0], y, weight)
     terms = len(frame.sums) + len(frame.columns) + 1
     limbs = np.zeros((terms, LIMBS), dtype=object)
     count = 0
     for begin in range(0, len(y), BLOCK):
-        rows = slice(begin, begin + BLOCK)
-        part = None if weight is None else weight[rows]
-        count += len(y[rows]) if part is None else int(np.count_nonzero(part))
+        chosen = slice(begin, begin + BLOCK)
+        part = None if weight is None else weight[chosen]
+        count += len(y[chosen]) if part is None else int(np.count_nonzero(part))
         block = np.empty((terms, LIMBS))
-        for place, term in enumerate(_terms(frame, [column[rows] for column in x], y[rows], part)):
+        for place, term in enumerate(_terms(frame, [column[chosen] for column in x], y[chosen], part)):
             block[place] = _limbs(term)
         limbs += _as_integers(block)
     return assembled(frame, count, limbs)
+
+
+def _compiled(loop: Any, frame: Frame, x: Array, y: Array, weight: Array | None) -> Moments:
+    """Return the moments by the compiled loop."""
+    shrink, ends, inverse = map_of(frame.lows[0], frame.highs[0])
+    exponents = (shrink, frame.y_exponent, frame.weight_exponent)
+    limbs: Any = 0
+    for begin in range(0, len(y), MOST):
+        rows = slice(begin, begin + MOST)
+        part = None if weight is None else weight[rows]
+        limbs = limbs + run(loop, x[rows], y[rows], part, exponents, ends, inverse, frame.degree).astype(object)
+    return assembled(frame, len(y) if weight is None else int(np.count_nonzero(weight)), limbs)
 
 
 def assembled(frame: Frame, count: int, limbs: npt.NDArray[Any]) -> Moments:

@@ -16,6 +16,8 @@ from polyoptim.domain import Domain
 from polyoptim.errors import ArgumentError
 from polyoptim.registry import match
 from polyoptim.result import Result
+from polyoptim.targets.expression import number
+from polyoptim.targets.table import read
 
 Array = npt.NDArray[np.float64]
 INTERVALS = ("confidence", "prediction")
@@ -69,6 +71,31 @@ def predict(result: Result, x: npt.ArrayLike, interval: str | None = None, level
     wide = np.sqrt(_variance(stats, columns) + (0.0 if interval == "confidence" else 1.0))
     wide *= t_quantile(level, math.inf if absolute else stats["dof"]) * (1.0 if absolute else stats["sigma"])
     return Prediction(points, y, y - wide, y + wide, outside, interval, level)
+
+
+def predicted_rows(result: Result, path: str, level: Any) -> list[dict[str, Any]]:
+    """Return a row for each line of a table: x, the polynomial there, the band of a new y, and whether x is outside.
+
+    Parameters
+    ----------
+    path : a file with the columns of x that the fit had.
+    """
+    named = result.target.get("x", "x")
+    names = named if isinstance(named, list) else [named]
+    columns = [column for name in names if (column := read(path, {"x": name})["x"]) is not None]
+    points = columns[0] if len(columns) == 1 else np.stack(columns, axis=-1)
+    found = predict(result, points, "prediction", number(level, "level"))
+    assert found.low is not None and found.high is not None  # noqa: S101, PT018 - a band was asked for
+    return [
+        {
+            **{name: float(column[place]) for name, column in zip(names, columns, strict=True)},
+            "y": float(found.y[place]),
+            "low": float(found.low[place]),
+            "high": float(found.high[place]),
+            "outside": bool(found.outside[place]),
+        }
+        for place in range(len(points))
+    ]
 
 
 def _variance(stats: Mapping[str, Any], columns: Array) -> Array:

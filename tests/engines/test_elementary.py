@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from polyoptim.engines.compiler import compiled
+from polyoptim.compiler import compiled
 from polyoptim.engines.elementary import elementary_functions
 from polyoptim.engines.kernels import HEADERS, function_text
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyoptim.arguments import Arguments
-from polyoptim.engines.compiler import compiled
+from polyoptim.compiler import compiled
 from polyoptim.engines.method import Method
 from polyoptim.engines.plan import Plan
 from polyoptim.engines.steps import RuleSteps

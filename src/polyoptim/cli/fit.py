@@ -19,7 +19,7 @@ from polyoptim.errors import ArgumentError
 from polyoptim.registry import Registry
 
 # Loaded late: --help needs no result.
-LATE = Registry("report", {"text": "polyoptim.reports.text:report", "rows": "polyoptim.reports.predictions:rows"})
+LATE = Registry("report", {"text": "polyoptim.reports.text:report", "rows": "polyoptim.prediction:predicted_rows"})
 
 PANELS = {
     "Data": ("--x", "--y", "--weight", "--sigma", "--missing", "--exact"),

@@ -21,9 +21,7 @@ TEXTS = Registry(
 )
 
 # Loaded late: --help needs no engine.
-WAITING = Registry(
-    "setting", {"notice": "polyoptim.engines.compiler:notice", "Notice": "polyoptim.engines.compiler:Notice"}
-)
+WAITING = Registry("setting", {"notice": "polyoptim.compiler:notice", "Notice": "polyoptim.compiler:Notice"})
 
 
 def announce_compiling() -> None:

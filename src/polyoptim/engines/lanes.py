@@ -14,7 +14,7 @@ from types import ModuleType
 import numpy as np
 import numpy.typing as npt
 
-from polyoptim.engines.compiler import compiled
+from polyoptim.compiler import compiled
 from polyoptim.engines.kernels import FLOAT, FLOATS, HEADERS, WHOLE, function_text, lines_of, numbers_of_quadratic
 from polyoptim.engines.loops import pool
 from polyoptim.engines.objective import QuadraticObjective

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from polyoptim.compiler import compiled
 from polyoptim.engines.batches import Batches, Everything
-from polyoptim.engines.compiler import compiled
 from polyoptim.engines.kernels import BLOCK, data_text, run_text, shuffle_text, slope_text, sums_text
 from polyoptim.engines.objective import Array, DataObjective, QuadraticObjective, Slope, Sums
 from polyoptim.engines.surroundings import cores

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyoptim import primitives
-from polyoptim.engines.compiler import compiled
+from polyoptim.compiler import compiled
 from polyoptim.engines.kernels import (
     COMPILED,
     FLOAT,

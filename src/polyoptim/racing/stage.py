@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from polyoptim.engines.compiler import compiled
+from polyoptim.compiler import compiled
 from polyoptim.engines.fused import start
 from polyoptim.engines.lanes import Outcome, lanes_fit, lanes_module, side_by_side
 from polyoptim.engines.loops import quadratic_objective

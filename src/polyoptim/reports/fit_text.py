@@ -19,6 +19,8 @@ def fit_report(result: Result) -> str:
     title = f"polyoptim fit: a {kind_of_polynomial(result)} for {what}, {result.count} rows"
     parts = [title, _aligned([("formula", result.formula), ("", result.formula_note)]), _coefficients(result, stats)]
     parts.append(_aligned(_quality(result, stats)))
+    if "degrees" in stats:
+        parts.append(_degrees(result, stats["degrees"]))
     parts += [f"Note: {note}" for note in result.notes]
     return "\n\n".join(parts) + "\n"
 
@@ -71,6 +73,19 @@ def _quality(result: Result, stats: dict[str, Any]) -> list[tuple[str, str]]:
     for name, (low, high) in zip(inputs(result), stats["ranges"], strict=True):
         rows.append((f"range of {name}", f"{low!r} to {high!r}"))
     return rows
+
+
+def _degrees(result: Result, tried: list[dict[str, Any]]) -> str:
+    """Return the table of the degrees that were tried."""
+    least = min(one["error"] for one in tried)
+    lines = ["Degree, chosen by leaving out each tenth of the rows:", "degree  mean squared error  std. error"]
+    for one in tried:
+        marks = ["least"] * (one["error"] == least) + ["chosen: the lowest within one std. error of the least"] * (
+            one["degree"] == result.degree
+        )
+        cells = f"{one['degree']:>6}  {one['error']:>18.6g}  {one['spread']:>10.3g}  {', '.join(marks)}"
+        lines.append(cells.rstrip())
+    return "\n".join(lines)
 
 
 def _number(value: float, error: float | None) -> str:

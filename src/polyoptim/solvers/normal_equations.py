@@ -219,6 +219,13 @@ def solve(system: System, shape: Shape) -> Solved:
         return Solved(coef, covariance, _rss(system, gram, right, coef.mid()), free, arb_mat(to_power), constant)
 
 
+def squares_of(system: System, solved: Solved) -> Any:
+    """Return the sum of the squares of the residuals of a solution on the samples of a system, maybe of others."""
+    with ctx.workprec(system.precision):
+        right = arb_mat([[value] for value in system.right])
+        return _rss(system, system.matrix(), right, solved.coef.mid())
+
+
 def _ridge(columns: Sequence[Index], ridge: Fraction) -> Any:
     size = arb(_rational(ridge))
     return arb_mat([[size if a == b and any(a) else arb(0) for b in columns] for a in columns])

@@ -61,33 +61,35 @@ class Fitted:
     solved: Solved
 
 
-def measure(rows: Rows, degree: int) -> Frame:
-    """Return the frame of rows; those of weight 0 do not count."""
+def measure(rows: Rows, degree: int) -> tuple[Frame, int]:
+    """Return the frame of rows, and how many there are; those of weight 0 do not count."""
     lows: list[float] = []
     highs: list[float] = []
     y_largest = weight_largest = 0.0
+    count = 0
     for part in rows():
         seen = part if part.weight is None or part.weight.all() else part.rows(part.weight > 0)
         if not len(seen.y):
             continue
+        count += len(seen.y)
         low, high = [float(x.min()) for x in seen.x], [float(x.max()) for x in seen.x]
         lows = [min(pair) for pair in zip(lows, low, strict=True)] if lows else low
         highs = [max(pair) for pair in zip(highs, high, strict=True)] if highs else high
-        y_largest = max(y_largest, float(np.abs(seen.y).max()))
+        y_largest = max(y_largest, float(seen.y.max()), -float(seen.y.min()))
         weight_largest = max(weight_largest, 1.0 if seen.weight is None else float(seen.weight.max()))
-    return Frame(degree, tuple(lows), tuple(highs), exponent_of(y_largest), exponent_of(weight_largest))
+    return Frame(degree, tuple(lows), tuple(highs), exponent_of(y_largest), exponent_of(weight_largest)), count
 
 
-def sums(frame: Frame, rows: Rows, threads: int = 1) -> Moments:
-    """Return the moments of all rows; the number of threads changes the time only."""
+def sums(frame: Frame, count: int, rows: Rows, threads: int = 1) -> Moments:
+    """Return the moments of all rows, about `count`; the number of threads changes the time only."""
     found: Moments | None = None
 
     def one(part: Part) -> Moments:
         if part.weight is not None:  # a row of weight 0 may lie outside the range
             part = part if part.weight.all() else part.rows(part.weight > 0)
-        return moments_of(frame, part.x, part.y, part.weight)
+        return moments_of(frame, part.x, part.y, part.weight, rows=count)
 
-    chunks = (piece for part in rows() for piece in _pieces(part))
+    chunks = (piece for part in rows() for piece in pieces(part))
     if threads == 1:
         for piece in chunks:
             found = one(piece) if found is None else found + one(piece)
@@ -105,9 +107,10 @@ def sums(frame: Frame, rows: Rows, threads: int = 1) -> Moments:
     return found
 
 
-def _pieces(part: Part) -> Iterable[Part]:
-    for begin in range(0, len(part.y), CHUNK):
-        yield part if len(part.y) <= CHUNK else part.rows(slice(begin, begin + CHUNK))
+def pieces(part: Part, size: int = CHUNK) -> Iterable[Part]:
+    """Yield the rows in pieces of a size."""
+    for begin in range(0, len(part.y), size):
+        yield part if len(part.y) <= size else part.rows(slice(begin, begin + size))
 
 
 def fit_squared(rows: Rows, degree: int, shape: Shape, threads: int = 1) -> Fitted:
@@ -117,15 +120,15 @@ def fit_squared(rows: Rows, degree: int, shape: Shape, threads: int = 1) -> Fitt
     moments, they are fitted themselves in two more passes: their sum of squares has all digits, and so has what the
     first solution lacked.
     """
-    frame = measure(rows, degree)
-    system = system_of(sums(frame, rows, threads))
+    frame, count = measure(rows, degree)
+    system = system_of(sums(frame, count, rows, threads))
     solved = solve(system, shape)
     if solved.rss.rel_accuracy_bits() >= BITS_LEFT:
         return Fitted(frame, system, solved)
     rest, frame_left = _residuals(frame, solved, rows)
     if frame_left is None:
         return Fitted(frame, system, replace(solved, rss=arb(0)))
-    again = solve(system_of(sums(frame_left, rest, threads)), shape.homogeneous())
+    again = solve(system_of(sums(frame_left, count, rest, threads)), shape.homogeneous())
     with ctx.workprec(system.precision):
         coef = solved.coef.mid() + again.coef
         zero = replace(solved, coef=coef, rss=again.rss)
@@ -141,7 +144,7 @@ def _residuals(frame: Frame, solved: Solved, rows: Rows) -> tuple[Rows, Frame | 
 
     def left() -> Iterable[Part]:
         for part in rows():
-            for piece in _pieces(part):
+            for piece in pieces(part):
                 residual = residuals(frame, coef, piece)
                 yield Part(piece.x, np.where(np.abs(residual) > noise, residual, 0.0), piece.weight)
 
@@ -167,6 +170,12 @@ def unit_covariance(fitted: Fitted, power: bool) -> Any:
     solved = fitted.solved
     with ctx.workprec(fitted.system.precision):
         return solved.to_power * solved.covariance * solved.to_power.transpose() if power else solved.covariance
+
+
+def fit_moments(moments: Moments, shape: Shape) -> Fitted:
+    """Return the fit of moments that are known; where the residuals are tiny, their squares have fewer digits."""
+    system = system_of(moments)
+    return Fitted(moments.frame, system, solve(system, shape))
 
 
 def fit_rationals(system: System, shape: Shape) -> Fitted:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 import polyoptim
-from polyoptim.engines import compiler
-from polyoptim.engines.compiler import Notice, compiled, notice
+from polyoptim import compiler
+from polyoptim.compiler import Notice, compiled, notice
 
 SOURCE = Path(polyoptim.__file__).resolve().parents[1]
 NOWHERE = "/dev/null"  # a file: nobody, not even root, can make a folder in it
@@ -28,7 +28,7 @@ def more(x):
     return x + {0}
 """
 RUN = """\
-from polyoptim.engines.compiler import cache_folder, compiled
+from polyoptim.compiler import cache_folder, compiled
 module = compiled({text!r}).module
 print(module.more(1.0), sum(module.more.stats.cache_hits.values()), cache_folder())
 """
@@ -139,7 +139,7 @@ def test_training_works_when_nothing_can_be_written(cache_home: str | None, give
     home = {"HOME": f"{NOWHERE}/home", "USERPROFILE": f"{NOWHERE}/home", "TMPDIR": f"{NOWHERE}/t"}
     code = (
         TRAIN
-        + "from polyoptim.engines.compiler import cache_folder, compiled\nassert cache_folder() is None\n"
+        + "from polyoptim.compiler import cache_folder, compiled\nassert cache_folder() is None\n"
         + "assert compiled.cache_info().misses == 1\n"
     )
     expected = polyoptim.train("sin(x)", engine="fused", seed=0, steps=500, samples=50).coef.tolist()

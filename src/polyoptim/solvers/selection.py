@@ -1,0 +1,120 @@
+"""Which degree: cross-validation on exact sums, and the simplest polynomial within one standard error of the best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from polyoptim.errors import DataError
+from polyoptim.moments import Frame, Moments
+from polyoptim.solvers.normal_equations import Shape, nearest, solve, squares_of, system_of
+from polyoptim.solvers.squared import Part, Rows, measure, sums
+
+FOLDS = 10
+HIGHEST = 12  # the degree that is tried last
+# Odd numbers that spread the bits of a float (the golden ratio, and primes of Richard Brent's).
+SPREAD = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A degree that was tried.
+
+    Parameters
+    ----------
+    degree : of the polynomial.
+    error : the mean squared error on rows that were left out of the fit.
+    spread : the standard error of that mean, from the folds.
+    """
+
+    degree: int
+    error: float
+    spread: float
+
+
+def choose_degree(rows: Rows, shape: Shape, threads: int = 1) -> tuple[int, list[Tried]]:
+    """Return the lowest degree whose error on left-out rows is within one standard error of the least, and all tried.
+
+    The rows are divided into ten folds by the bits of their numbers, so that their order does not matter; equal rows
+    share a fold. The moments of a fold are subtracted from those of all rows, so that ten fits of each degree take one
+    pass over the data. Hastie, Tibshirani, Friedman, The Elements of Statistical Learning, 2009, section 7.10.
+
+    Raises
+    ------
+    DataError
+        Where there are too few rows for any comparison.
+    """
+    frame, count = measure(rows, HIGHEST)
+    folds = [part for part in _folds(frame, count // FOLDS, rows, threads) if part is not None]
+    if len(folds) < 3:
+        raise DataError("there are too few different rows to choose a degree by leaving some out. Give a degree.")
+    whole = sum(folds[1:], start=folds[0])
+    tried: list[Tried] = []
+    for degree in range(HIGHEST + 1):
+        if degree > 0 and frame.lows == frame.highs:
+            break
+        found = _tried(degree, whole.truncated(degree), [fold.truncated(degree) for fold in folds], shape)
+        if found is None:
+            break
+        tried.append(found)
+    if not tried:
+        raise DataError("the samples do not determine a constant, so no degree can be chosen. Give a degree.")
+    best = min(tried, key=lambda one: one.error)
+    simplest = next(one for one in tried if one.error <= best.error + best.spread)
+    return simplest.degree, tried
+
+
+def _tried(degree: int, whole: Moments, folds: Sequence[Moments], shape: Shape) -> Tried | None:
+    """Return the errors of a degree, or None where a fold leaves too little to fit it."""
+    if any(sum(index) > degree for index in shape.fixed):
+        return Tried(degree, math.inf, 0.0)
+    errors, weights = [], []
+    for fold in folds:
+        try:
+            solved = solve(system_of(whole - fold), shape)
+        except DataError:
+            return None
+        left = system_of(fold)
+        none = tuple(0 for _ in left.columns[0])
+        weight = nearest(left.gram[none])
+        errors.append(max(nearest(squares_of(left, solved)), 0.0) / weight)
+        weights.append(weight)
+    share = np.array(weights) / sum(weights)
+    mean = float(share @ errors)
+    variance = float(share @ (np.array(errors) - mean) ** 2) / (len(folds) - 1)
+    return Tried(degree, mean, math.sqrt(variance))
+
+
+def _folds(frame: Frame, count: int, rows: Rows, threads: int) -> list[Moments | None]:
+    """Return the moments of each fold, None for one without rows."""
+
+    def only(fold: int) -> Rows:
+        def parts() -> list[Part]:
+            found = []
+            for part in rows():
+                chosen = fold_of(part) == fold
+                if part.weight is not None:
+                    chosen &= part.weight > 0
+                if chosen.any():
+                    found.append(part.rows(chosen))
+            return found
+
+        return parts
+
+    return [sums(frame, count, own, threads) if any(True for _ in own()) else None for own in map(only, range(FOLDS))]
+
+
+def fold_of(part: Part) -> npt.NDArray[np.int64]:
+    """Return the fold of each row, from the bits of its x and y."""
+    mixed = np.zeros(len(part.y), dtype=np.uint64)
+    for column in (*part.x, part.y):
+        mixed = (mixed ^ np.ascontiguousarray(column + 0.0).view(np.uint64)) * np.uint64(SPREAD[0])
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= np.uint64(SPREAD[1])
+        mixed ^= mixed >> np.uint64(32)
+        mixed *= np.uint64(SPREAD[2])
+    return (mixed >> np.uint64(33)).astype(np.int64) % FOLDS
