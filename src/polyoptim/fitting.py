@@ -21,7 +21,6 @@ from polyoptim.engines.surroundings import cores
 from polyoptim.errors import ArgumentError, DataError
 from polyoptim.losses import find_loss
 from polyoptim.moments import Index
-from polyoptim.registry import match
 from polyoptim.result import Result
 from polyoptim.solution import Status, Trace
 from polyoptim.solvers.normal_equations import Shape, nearest, system_of_rationals
@@ -29,14 +28,10 @@ from polyoptim.solvers.selection import Tried, choose_degree
 from polyoptim.solvers.squared import Fitted, Part, fit_rationals, fit_squared, in_basis, pieces
 from polyoptim.statistics import statistics
 from polyoptim.targets.expression import number
-from polyoptim.targets.samples import LARGEST_KEPT
 from polyoptim.targets.sheet import Sheet, open_sheet
 
-# Rows from which the sums are shared among all cores.
-MANY = 1 << 18
 AT_A_TIME = 1 << 14  # rows whose residuals stay in a processor's cache
 AUTO = "auto"
-MISSING = ("raise", "drop")
 
 
 def fit(
@@ -112,13 +107,12 @@ def fit(
     begin = time.perf_counter()
     check = Arguments()
     family: Family = check(lambda: FAMILIES[basis])
-    check(lambda: match("missing", missing, MISSING))
     used = check(lambda: find_loss(loss) if isinstance(loss, str) else _no_loss(loss))
     options = check(lambda: used.check(read_options(loss_options, "loss_options")) if used else {})
     penalty = check(lambda: read_size(ridge, "ridge"))
     interval = check(lambda: None if domain is None else resolve_domain(domain, None))
     sheet: Sheet = check(lambda: open_sheet(data, y, x, weight, sigma, missing))
-    width = len(sheet.names["x"]) if sheet else 1
+    width = len(sheet.x) if sheet else 1
     if width > 1 and family is not None:
         check(lambda: _check_many(family, domain))
     form = check(lambda: read_form(width, degree, powers, fixed, through))
@@ -126,19 +120,18 @@ def fit(
     assert form is not None  # noqa: S101 - check.done has raised otherwise
     highest, shape = form
     shape = Shape(shape.powers, shape.fixed, shape.through, Fraction(penalty))
-    threads = cores() if sheet.count >= MANY else 1
     tried: list[Tried] = []
 
     def rows() -> Iterable[Part]:
         return (Part(*part) for part in sheet.parts())
 
     if highest is None:
-        highest, tried = choose_degree(rows, shape, threads)
+        highest, tried = choose_degree(rows, shape, cores())
     if exact:
         columns = sheet.rationals()
         fitted = fit_rationals(system_of_rationals(highest, *columns), shape)
     else:
-        fitted = fit_squared(rows, highest, shape, threads)
+        fitted = fit_squared(rows, highest, shape, cores())
     found = statistics(fitted, shape, absolute=sigma is not None)
     if tried:
         found["degrees"] = [asdict(one) for one in tried]
@@ -269,7 +262,7 @@ def _result(
         engine="",
         seed=None,
         count=found["rows"],
-        samples=sheet.samples(LARGEST_KEPT),
+        samples=sheet.samples() if sheet.held else None,
         arguments={name: plain(value) for name, value in arguments.items()},
         method={},
         versions={"polyoptim": __version__, "numpy": np.__version__},
@@ -278,7 +271,10 @@ def _result(
         terms=tuple(fitted.system.columns) if several else None,
         domains=tuple(zip(frame.lows, frame.highs, strict=True)) if several else None,
     )
-    return replace(result, sup_error=_largest_error(result, sheet))
+    if sheet.held:
+        return replace(result, sup_error=_largest_error(result, sheet))
+    said = "The largest residual was not measured, and no rows are kept for a picture: it would take one more pass."
+    return replace(result, notes=(*result.notes, said))
 
 
 def _coef_of_many(fitted: Fitted, found: Mapping[str, Any], family: Family) -> list[float]:

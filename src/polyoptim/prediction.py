@@ -17,7 +17,7 @@ from polyoptim.errors import ArgumentError
 from polyoptim.registry import match
 from polyoptim.result import Result
 from polyoptim.targets.expression import number
-from polyoptim.targets.table import read
+from polyoptim.targets.source import open_source
 
 Array = npt.NDArray[np.float64]
 INTERVALS = ("confidence", "prediction")
@@ -82,7 +82,7 @@ def predicted_rows(result: Result, path: str, level: Any) -> list[dict[str, Any]
     """
     named = result.target.get("x", "x")
     names = named if isinstance(named, list) else [named]
-    columns = [column for name in names if (column := read(path, {"x": name})["x"]) is not None]
+    columns = [_column(path, name, result.target.get("origins", {}).get(name)) for name in names]
     points = columns[0] if len(columns) == 1 else np.stack(columns, axis=-1)
     found = predict(result, points, "prediction", number(level, "level"))
     assert found.low is not None and found.high is not None  # noqa: S101, PT018 - a band was asked for
@@ -96,6 +96,21 @@ def predicted_rows(result: Result, path: str, level: Any) -> list[dict[str, Any]
         }
         for place in range(len(points))
     ]
+
+
+def _column(path: str, name: str, origin: str | None) -> Array:
+    """Return a column of a file; moments are counted from where the fit has counted them."""
+    with open_source(path) as source:
+        selection = source.select({"x": name, "y": name})
+        found: Array = np.concatenate([chunk["x"] for chunk in selection.chunks()])
+    own = selection.origins.get("x")
+    if (own is None) != (origin is None):
+        raise ArgumentError(f"column {name!r} of {path} must hold {'numbers' if own else 'moments'}, as in the fit.")
+    return found if own is None or origin is None else found + (_seconds(own) - _seconds(origin))
+
+
+def _seconds(moment: str) -> float:
+    return float(np.datetime64(moment.rstrip("Z"), "s").astype(np.int64))
 
 
 def _variance(stats: Mapping[str, Any], columns: Array) -> Array:

@@ -104,7 +104,7 @@ def _agree(found: Mapping[str, Any], where: str) -> None:
         coefs.append(found["optimum_coef"])
     if any(len(coef) != size for coef in coefs):
         raise ResultFileError(f"{where} is not a saved result: the coefficients do not fit the powers.")
-    if found["samples"] is None and found["target"]["kind"] != "expression" and found["terms"] is None:
+    if found["samples"] is None and found["target"]["kind"] != "expression" and found["verb"] == "train":
         raise ResultFileError(f"{where} is not a saved result: the samples are missing.")
 
 
@@ -223,7 +223,8 @@ def _samples(value: Any) -> Samples:
 
 
 def _target(value: Any) -> dict[str, Any]:
-    target: dict[str, Any] = _mapping(_text)(value)
+    target: dict[str, Any] = _mapping(_either(_text, _list(_text), _mapping(_text)))(value)
+    _need(all(isinstance(target.get(name, ""), str) for name in ("kind", "text", "y")), "names as text")
     _need(target.get("kind") in ("expression", "callable", "arrays", "table"), "a kind of target")
     _need("text" in target, "the text of the target")
     return target

@@ -29,10 +29,11 @@ def formula(result: Result) -> tuple[str, str]:
         return formula_of_many(result)
     power, note, digits = _choose(result)
     if power:
-        return f"y = {_sum(digits, result.powers if _is_plain(result) else None, _python_power('x'))}", note
+        plain = _sum(digits, result.powers if _is_plain(result) else None, _python_power("x"))
+        return f"y = {plain}{_since(result)}", note
     symbol = result.family.symbol
     term = _python_power("u") if not symbol else lambda k: f"{symbol}{k}(u)" if k else ""
-    return f"y = {_sum(digits, result.powers, term)}{_where(result)}", note
+    return f"y = {_sum(digits, result.powers, term)}{_where(result)}{_since(result)}", note
 
 
 def formula_of_many(result: Result) -> tuple[str, str]:
@@ -52,7 +53,7 @@ def formula_of_many(result: Result) -> tuple[str, str]:
         pairs = [(name, k) for name, k in zip(names, terms[place], strict=True) if k]
         return "*".join(name if k == 1 else f"{name}**{k}" for name, k in pairs)
 
-    return f"y = {_sum(digits, None, term_of)}", note
+    return f"y = {_sum(digits, None, term_of)}{_since(result)}", note
 
 
 def inputs(result: Result) -> list[str]:
@@ -235,6 +236,14 @@ def mapped_variable(result: Result) -> str:
     half = (domain.b - domain.a) / (window[1] - window[0])
     mapped = inner if half == 1 else f"{inner}/{_shown(half)}"
     return mapped + (f" {'-' if domain.offset < 0 else '+'} {_shown(abs(domain.offset))}" if domain.offset else "")
+
+
+def _since(result: Result) -> str:
+    """Return from when columns of dates and times count their seconds."""
+    origins = result.target.get("origins", {})
+    names = ["x"] if result.terms is None else list(origins)
+    pairs = zip(names, [origin for name, origin in origins.items() if name != result.target.get("y")], strict=False)
+    return "".join(f", {name} in seconds from {origin}" for name, origin in pairs)
 
 
 def _where(result: Result) -> str:

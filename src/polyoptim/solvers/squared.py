@@ -15,6 +15,7 @@ from flint import arb, arb_mat, ctx, fmpq, fmpq_mat
 from polyoptim.bases.family import Family
 from polyoptim.domain import Domain
 from polyoptim.doubled import Pair, difference, pair_of, scaled, total
+from polyoptim.errors import DataError
 from polyoptim.moments import Frame, Moments, chebyshev_columns, exponent_of, moments_of
 from polyoptim.solvers.normal_equations import Shape, Solved, System, fraction, nearest, solve, system_of
 
@@ -22,6 +23,7 @@ Array = npt.NDArray[np.float64]
 
 # Rows that are summed at a time, by one thread.
 CHUNK = 1 << 17
+MANY = 1 << 18  # rows from which threads pay
 # Bits of the sum of squares that the moments have to leave; a standard error then has 15 digits.
 BITS_LEFT = 55
 # Residuals below this share of the largest y are what sums of 93 bits leave, not what samples of 53 bits have.
@@ -77,12 +79,15 @@ def measure(rows: Rows, degree: int) -> tuple[Frame, int]:
         highs = [max(pair) for pair in zip(highs, high, strict=True)] if highs else high
         y_largest = max(y_largest, float(seen.y.max()), -float(seen.y.min()))
         weight_largest = max(weight_largest, 1.0 if seen.weight is None else float(seen.weight.max()))
+    if not count:
+        raise DataError("all weights are zero, so nothing would be fitted. Give at least one weight > 0.")
     return Frame(degree, tuple(lows), tuple(highs), exponent_of(y_largest), exponent_of(weight_largest)), count
 
 
 def sums(frame: Frame, count: int, rows: Rows, threads: int = 1) -> Moments:
     """Return the moments of all rows, about `count`; the number of threads changes the time only."""
     found: Moments | None = None
+    threads = threads if count >= MANY else 1
 
     def one(part: Part) -> Moments:
         if part.weight is not None:  # a row of weight 0 may lie outside the range
@@ -103,7 +108,7 @@ def sums(frame: Frame, count: int, rows: Rows, threads: int = 1) -> Moments:
                     found = made if found is None else found + made
             for future in waiting:
                 found = future.result() if found is None else found + future.result()
-    assert found is not None  # noqa: S101 - a table without rows is refused where it is read
+    assert found is not None  # noqa: S101 - `measure` has found rows
     return found
 
 

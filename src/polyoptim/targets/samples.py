@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +11,13 @@ import numpy.typing as npt
 from polyoptim.domain import Domain
 from polyoptim.errors import DataError
 from polyoptim.registry import Registry
+from polyoptim.targets.reals import as_array, reals
 
 # Sampling a function wants the arithmetic of the engine that will train on it (torch's sin is not NumPy's).
 SAMPLERS = Registry(
     "sampler", {"torch": "polyoptim.targets.torch_sampling", "numpy": "polyoptim.targets.numpy_sampling"}
 )
 
-LARGEST_EXACT_INTEGER = 2**53
 LARGEST_KEPT = 100_000  # samples that a result keeps
 
 
@@ -68,18 +67,7 @@ def column(values: Any, name: str) -> npt.NDArray[np.float64]:
     DataError
         Where it is not one-dimensional, empty, not real numbers, or not finite; names the first bad place.
     """
-    if hasattr(values, "detach"):  # a torch tensor; NumPy refuses those that need a gradient or live on a GPU
-        try:
-            values = values.detach().cpu()
-            values = (values.double() if values.is_floating_point() else values).numpy()
-        except (TypeError, RuntimeError) as error:  # sparse, quantized, …
-            raise DataError(f"{name} is a tensor that cannot be read: {error}. Pass a dense one.") from None
-    try:
-        array = np.ma.asarray(values) if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{name} is not a list of numbers: {error}. Give one number for each sample.") from None
-    if array.ndim != 1:
-        raise DataError(f"{name} must have one dimension, got shape {array.shape}. Pass one column.")
+    array = as_array(values, name)
     if len(array) == 0:
         raise DataError(f"{name} is empty. Give at least one sample.")
     if isinstance(array, np.ma.MaskedArray):
@@ -87,46 +75,12 @@ def column(values: Any, name: str) -> npt.NDArray[np.float64]:
             place = int(np.argmax(np.ma.getmaskarray(array)))
             raise DataError(f"{name}[{place}] is masked. Drop the masked rows first.")
         array = array.data
-    array = _as_float64(array, name)
+    array = reals(array, name, lambda place: f"{name}[{place}]")
     bad = ~np.isfinite(array)
     if bad.any():
         place = int(np.argmax(bad))
         raise DataError(f"{name}[{place}] is {array[place]}, not a finite number. Drop or repair that row.")
     return np.ascontiguousarray(array)
-
-
-def _as_float64(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.float64]:
-    kind = array.dtype.kind
-    if kind in "iu":
-        large = (array > LARGEST_EXACT_INTEGER) | (array < -LARGEST_EXACT_INTEGER)
-        if large.any() and (array[large].astype(np.float64).astype(object) != array[large].astype(object)).any():
-            place = int(np.argmax(large))
-            raise DataError(
-                f"{name}[{place}] is {array[place]}, an integer that float64 cannot hold. Subtract an offset first."
-            )
-        return array.astype(np.float64)
-    if kind == "f":
-        return array.astype(np.float64)
-    if kind == "O":
-        for place, cell in enumerate(array):
-            if isinstance(cell, (bool, str, complex)) or cell is None or not _is_real(cell):
-                raise DataError(f"{name}[{place}] is {reprlib.repr(cell)}, not a number. Drop or repair that row.")
-            if isinstance(cell, int) and abs(cell) > LARGEST_EXACT_INTEGER and int(float(cell)) != cell:
-                raise DataError(
-                    f"{name}[{place}] is {reprlib.repr(cell)}, an integer that float64 cannot hold. "
-                    "Subtract an offset first."
-                )
-        return array.astype(np.float64)
-    what = {"c": "complex numbers", "b": "truth values", "U": "text", "S": "text", "M": "dates", "m": "durations"}
-    raise DataError(f"{name} holds {what.get(kind, array.dtype)}, not real numbers. Convert it first.")
-
-
-def _is_real(cell: Any) -> bool:
-    try:
-        float(cell)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
 
 
 def check_lengths(**columns: npt.NDArray[np.float64] | None) -> None:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from polyoptim.errors import ArgumentError, DataError
-from polyoptim.targets.samples import Samples, check_lengths, check_weight, column
-from polyoptim.targets.table import is_file, is_table, read
+from polyoptim.registry import match
+from polyoptim.targets.samples import LARGEST_KEPT, Samples, check_lengths, column
+from polyoptim.targets.selection import Selection
+from polyoptim.targets.source import Source, is_table, open_source
 
 Array = npt.NDArray[np.float64]
+
+# Numbers that are kept in memory between two passes over files; what is more is read again.
+LARGEST_HELD = 1 << 25
+
+
+class Rows(NamedTuple):
+    """Some rows: x, one array of shape (n,) for each column; y and weight of shape (n,)."""
+
+    x: list[Array]
+    y: Array
+    weight: Array | None
 
 
 class Sheet:
@@ -21,77 +35,207 @@ class Sheet:
 
     Attributes
     ----------
-    names : role ("x", "y", "weight", "sigma") to the names of its columns.
+    x : the names of the columns of x.
     about : what a result says of it.
-    count : rows.
     notes : sentences for the user.
+    held : whether all rows are in memory, so that another pass costs nothing to speak of.
     """
 
-    def __init__(self, names: Mapping[str, list[str]], columns: Mapping[str, list[Array]], about: Mapping[str, Any]):
-        self.names, self._columns, self.about = names, columns, about
-        self.count = len(columns["y"][0])
-        self.notes: list[str] = []
+    def __init__(self, x: Sequence[str], about: Mapping[str, Any], notes: Sequence[str]) -> None:
+        self.x, self.about, self.notes = list(x), dict(about), list(notes)
+        self.held = False
 
-    def parts(self) -> Iterable[tuple[list[Array], Array, Array | None]]:
-        """Yield x, y and weight of the rows."""
-        yield self._columns["x"], self._columns["y"][0], self._weight()
+    def parts(self) -> Iterator[Rows]:
+        """Yield all rows, in parts; may be called again and again."""
+        raise NotImplementedError
 
-    def samples(self, most: int) -> Samples | None:
-        """Return some of the rows, where x has one column."""
-        if len(self._columns["x"]) > 1:
-            return None
-        return Samples(self._columns["x"][0], self._columns["y"][0], self._weight()).thinned(most)
-
-    def _weight(self) -> Array | None:
-        if "weight" in self._columns:
-            return self._columns["weight"][0]
-        if "sigma" in self._columns:
-            return 1.0 / np.square(self._columns["sigma"][0])
-        return None
+    def texts(self) -> Iterator[dict[str, list[Any]]]:
+        """Yield the cells of all rows by role, exact as text or numbers."""
+        raise NotImplementedError
 
     def rationals(self) -> tuple[list[list[Fraction]], list[Fraction], list[Fraction] | None]:
-        """Return x, y and weight as rational numbers."""
-        x = [[Fraction(value) for value in part.tolist()] for part in self._columns["x"]]
-        y = [Fraction(value) for value in self._columns["y"][0].tolist()]
-        weight = None
-        if "weight" in self._columns:
-            weight = [Fraction(value) for value in self._columns["weight"][0].tolist()]
-        if "sigma" in self._columns:
-            weight = [1 / Fraction(value) ** 2 for value in self._columns["sigma"][0].tolist()]
-        return x, y, weight
+        """Return x, y and weight as rational numbers: decimals of a CSV file as they stand there."""
+        found: dict[str, list[Fraction]] = {}
+        for cells in self.texts():
+            for role, values in cells.items():
+                found.setdefault(role, []).extend(map(Fraction, values))
+        x = [found[role] for role in _roles(len(self.x))]
+        weight = found.get("weight")
+        if "sigma" in found:
+            weight = [1 / value**2 for value in found["sigma"]]
+        return x, found["y"], weight
+
+    def samples(self) -> Samples | None:
+        """Return some of the rows, spread over all, where x has one column."""
+        if len(self.x) > 1:
+            return None
+        kept: list[Rows] = []
+        stride = 1
+        for part in self.parts():
+            kept.append(_thinned(part, stride))
+            while sum(len(one.y) for one in kept) > 2 * LARGEST_KEPT:
+                kept, stride = [_thinned(one, 2) for one in kept], 2 * stride
+        weights = [one.weight for one in kept if one.weight is not None]
+        weight = np.concatenate(weights) if weights else None
+        x, y = np.concatenate([one.x[0] for one in kept]), np.concatenate([one.y for one in kept])
+        return Samples(x, y, weight).thinned(LARGEST_KEPT)
+
+
+def _thinned(part: Rows, stride: int) -> Rows:
+    if stride == 1:
+        return part
+    weight = None if part.weight is None else part.weight[::stride]
+    return Rows([column[::stride] for column in part.x], part.y[::stride], weight)
+
+
+class ArraySheet(Sheet):
+    """Arrays in memory."""
+
+    def __init__(self, columns: Mapping[str, Array], x: Sequence[str], about: Mapping[str, Any]) -> None:
+        super().__init__(x, about, [])
+        self._columns, self.held = columns, True
+        self._rows = _rows_of(columns, len(x), 0)
+
+    def parts(self) -> Iterator[Rows]:
+        """Yield all rows."""
+        yield self._rows
+
+    def texts(self) -> Iterator[dict[str, list[Any]]]:
+        """Yield the floats, which are rational numbers too."""
+        yield {role: values.tolist() for role, values in self._columns.items()}
+
+
+class FileSheet(Sheet):
+    """Columns of a file or a table, read as often as wanted; few are kept."""
+
+    def __init__(self, selection: Selection, x: Sequence[str], about: Mapping[str, Any], notes: Sequence[str]) -> None:
+        super().__init__(x, about, notes)
+        self._selection = selection
+        self._kept: list[Rows] = []
+
+    def parts(self) -> Iterator[Rows]:
+        """Yield all rows; a first pass keeps them where they are few."""
+        if self.held:
+            yield from self._kept
+            return
+        kept: list[Rows] = []
+        first = numbers = 0
+        for chunk in self._selection.chunks():
+            rows = _rows_of(chunk, len(self.x), first)
+            first += len(rows.y)
+            numbers += len(chunk) * len(rows.y)
+            kept = [*kept, rows] if numbers <= LARGEST_HELD else []
+            yield rows
+        if numbers <= LARGEST_HELD:
+            self._kept, self.held = kept, True
+        if self._selection.dropped:
+            count = self._selection.dropped
+            said = f"{count} {'row' if count == 1 else 'rows'} with a missing value left out."
+            self.notes = [*(note for note in self.notes if note != said), said]
+
+    def texts(self) -> Iterator[dict[str, list[Any]]]:
+        """Yield the cells as they stand in a CSV file."""
+        yield from self._selection.texts()
 
 
 def open_sheet(data: Any, y: Any, x: Any, weight: Any, sigma: Any, missing: str) -> Sheet:
-    """Return the columns of a fit."""
-    del missing
+    """Return the columns of a fit.
+
+    Parameters
+    ----------
+    data, y, x, weight, sigma, missing : as `fit` takes them.
+    """
+    match("missing", missing, ("raise", "drop"))
+    how: Literal["raise", "drop"] = "drop" if missing == "drop" else "raise"
     if weight is not None and sigma is not None:
         raise ArgumentError("weight and sigma cannot both be given: weight is 1/sigma². Give one of them.")
-    if is_file(data) or is_table(data):
-        wanted = {"x": x, "y": y, "weight": weight, "sigma": sigma}
-        found = {role: values for role, values in read(data, wanted).items() if values is not None}
-        names = {role: [str(wanted[role])] for role in found}
-        about = {"kind": "table", "text": str(data) if is_file(data) else "a table", "x": str(x), "y": str(y)}
-        columns = {role: [values] for role, values in found.items()}
+    others = {role: value for role, value in (("weight", weight), ("sigma", sigma)) if value is not None}
+    if isinstance(data, (str, os.PathLike)) or is_table(data):
+        return _of_table(data, y, x, others, how)
+    if y is None:
+        what = f"a {type(data).__name__} is neither a file nor a table"
+        raise ArgumentError(f"{what}. For arrays give x and y: fit(x, y).")
+    if x is not None:
+        raise ArgumentError("x names a column of a table; with arrays write fit(x, y).")
+    return _of_arrays(data, y, others, how)
+
+
+def _of_table(data: Any, y: Any, x: Any, others: Mapping[str, Any], missing: Literal["raise", "drop"]) -> FileSheet:
+    source = open_source(data)
+    names, notes = _chosen(source, x, y)
+    roles = _roles(len(names) - 1)
+    wanted = {**dict(zip(roles, names[:-1], strict=True)), "y": names[-1], **others}
+    selection = source.select(wanted, missing=missing)
+    text = str(data) if isinstance(data, (str, os.PathLike)) else "a table"
+    about: dict[str, Any] = {"kind": "table", "text": text, "y": names[-1]}
+    about["x"] = names[:-1] if len(names) > 2 else names[0]
+    for role, origin in selection.origins.items():
+        name = wanted[role]
+        notes.append(f"{name} counts seconds from {origin}.")
+        about.setdefault("origins", {})[name] = origin
+    return FileSheet(selection, names[:-1], {**about, **others}, notes)
+
+
+def _chosen(source: Source, x: Any, y: Any) -> tuple[list[str], list[str]]:
+    """Return the names of the columns of x and of y, and a note where the user did not choose them."""
+    given = [] if x is None else list(x) if isinstance(x, (list, tuple)) else [x]
+    if given and y is not None:
+        return [*given, y], []
+    free = [name for name in source.numeric() if name not in given and name != y]
+    wanted = (not given) + (y is None)
+    if len(free) < wanted:
+        raise ArgumentError(
+            f"{source.what} has too few numeric columns to choose x and y from. Its columns: {', '.join(source.names)}."
+        )
+    chosen = [*(given or [free.pop(0)]), y if y is not None else free.pop(0)]
+    return chosen, [f"x is {', '.join(map(repr, chosen[:-1]))} and y is {chosen[-1]!r}, as the columns were not named."]
+
+
+def _of_arrays(data: Any, y: Any, others: Mapping[str, Any], missing: Literal["raise", "drop"]) -> Sheet:
+    whole = np.asarray(data) if _is_nested(data) else data
+    if getattr(whole, "ndim", 1) == 2:
+        given = {role: whole[:, place] for place, role in enumerate(_roles(whole.shape[1]))}
+        names = [f"x{place + 1}" for place in range(whole.shape[1])]
     else:
-        columns = {"x": _columns_of(data), "y": [column(y, "y")]}
-        for role, values in (("weight", weight), ("sigma", sigma)):
-            if values is not None:
-                columns[role] = [column(values, role)]
-        names = {role: [role] for role in columns}
-        about = {"kind": "arrays", "text": "arrays"}
-    check_lengths(**{role: values[0] for role, values in columns.items()})
-    if "weight" in columns:
-        check_weight(columns["weight"][0])
-    if "sigma" in columns:
-        bad = ~(columns["sigma"][0] > 0)
-        if bad.any():
-            place = int(np.argmax(bad))
-            raise DataError(f"sigma[{place}] is {columns['sigma'][0][place]}, but a standard deviation must be > 0.")
-    return Sheet(names, columns, about)
+        given, names = {"x": data}, ["x"]
+    given |= {"y": y, **others}
+    about = {"kind": "arrays", "text": "arrays"}
+    if missing == "raise" and not any(_is_moments(values) for values in given.values()):
+        columns = {role: column(values, role) for role, values in given.items()}
+        check_lengths(**columns)
+        return ArraySheet(columns, names, about)
+    selection = open_source(given).select({role: role for role in given}, missing=missing)
+    notes = [f"{role} counts seconds from {origin}." for role, origin in selection.origins.items()]
+    return FileSheet(selection, names, about | ({"origins": dict(selection.origins)} if notes else {}), notes)
 
 
-def _columns_of(data: Any) -> list[Array]:
-    array = np.asarray(data) if isinstance(data, np.ndarray) else data
-    if isinstance(array, np.ndarray) and array.ndim == 2:
-        return [column(array[:, place], f"x[:, {place}]") for place in range(array.shape[1])]
-    return [column(data, "x")]
+def _is_nested(data: Any) -> bool:
+    return isinstance(data, (list, tuple)) and len(data) > 0 and isinstance(data[0], (list, tuple))
+
+
+def _is_moments(values: Any) -> bool:
+    first = values[0] if isinstance(values, (list, tuple)) and values else None
+    return getattr(getattr(values, "dtype", None), "kind", "") == "M" or hasattr(first, "isoformat")
+
+
+def _roles(width: int) -> list[str]:
+    return ["x"] if width == 1 else [f"x{place + 1}" for place in range(width)]
+
+
+def _rows_of(columns: Mapping[str, Array], width: int, first: int) -> Rows:
+    """Return rows, with their weights checked; `first` is the place of the first one in all."""
+    weight = columns.get("weight")
+    if weight is not None and (weight < 0).any():
+        place = int(np.argmax(weight < 0))
+        raise DataError(f"weight[{first + place}] is {weight[place]}, but a weight must be >= 0.")
+    sigma = columns.get("sigma")
+    if sigma is not None:
+        if not (sigma > 0).all():
+            place = int(np.argmax(~(sigma > 0)))
+            raise DataError(f"sigma[{first + place}] is {sigma[place]}, but a standard deviation must be > 0.")
+        with np.errstate(over="ignore", divide="ignore"):
+            weight = 1.0 / np.square(sigma)
+        if not np.isfinite(weight).all():
+            place = int(np.argmax(~np.isfinite(weight)))
+            raise DataError(f"sigma[{first + place}] is {sigma[place]}, too small: its weight overflows. Scale y.")
+    return Rows([columns[role] for role in _roles(width)], columns["y"], weight)

@@ -10,8 +10,10 @@ import numpy as np
 from polyoptim.domain import Domain
 from polyoptim.errors import ArgumentError, DataError
 from polyoptim.targets.expression import Expression, parse
+from polyoptim.targets.files import is_file
 from polyoptim.targets.samples import SAMPLERS, Samples, check_finite, check_lengths, check_weight, column
-from polyoptim.targets.table import is_file, is_table, read
+from polyoptim.targets.source import is_table
+from polyoptim.targets.table import read
 
 
 class Target:
