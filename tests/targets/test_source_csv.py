@@ -100,7 +100,8 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
 CELL = st.sampled_from(
     ["1", "-2.5", "1e3", "+4", "", "NA", " 7 ", "nan", "NAN", "inf", "one", '"3"', '""', '"a, b"', '"line\nbreak"',
      '"q""q"', "größe", ' "5"', 'a"b', '"open', "2020-01-01", "2020-01-01T10:30Z", "2021-01-01 10:30:00.25", "\r",
-     "x\ry", "None", "é" * 9]
+     "x\ry", "None", "é" * 9, "\t2 ", "\u00a03", "\x0b4", "a\0b", "5\0", "  ", "1" * 400, "2020-01-01 ",
+     "1,2", "#", "\ufeff1"]
 )  # fmt: skip
 ROW = st.lists(CELL, min_size=3, max_size=3) | st.lists(CELL, min_size=0, max_size=4)
 
@@ -112,13 +113,17 @@ ROW = st.lists(CELL, min_size=3, max_size=3) | st.lists(CELL, min_size=0, max_si
     st.sampled_from(["raise", "drop"]),
     st.sampled_from([{"x": "t"}, {"x": "t", "y": "v"}, {"y": "v", "by": "note"}]),
     st.sampled_from([8, 64, 2**20]),
+    st.sampled_from(["t,note,v", "t"]),
 )
-@example([["2020-01-01", "", ""], ["NA", "", ""], ["1600-01-01", "", ""]], "\n", "drop", {"x": "t"}, 2**20)
-@example([["1", '"a\n1,a,1\n"', "1"]] * 5, "\n", "raise", {"x": "t", "y": "v"}, 8)
+@example([["2020-01-01", "", ""], ["NA", "", ""], ["1600-01-01", "", ""]], "\n", "drop", {"x": "t"}, 2**20, "t,note,v")
+@example([["1", '"a\n1,a,1\n"', "1"]] * 5, "\n", "raise", {"x": "t", "y": "v"}, 8, "t,note,v")
+@example([["1"], ["\ufeff1"]], "\n", "raise", {"x": "t"}, 8, "t")
 def test_both_readers_agree_on_any_file(
-    tmp_path: Path, rows: list[list[str]], end: str, missing: str, wanted: dict[str, str], size: int
+    tmp_path: Path, rows: list[list[str]], end: str, missing: str, wanted: dict[str, str], size: int, header: str
 ) -> None:
-    path = write(tmp_path, end.join(["t,note,v", *map(",".join, rows)]))
+    if header == "t":
+        rows, wanted = [row[:1] for row in rows], {"by" if "by" in wanted else "x": "t"}
+    path = write(tmp_path, end.join([header, *map(",".join, rows)]))
     found = []
     for large, block in ((math.inf, 2**24), (0, size), (math.inf, size)):
         with pytest.MonkeyPatch.context() as patch:

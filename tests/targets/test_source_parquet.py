@@ -160,6 +160,11 @@ def test_bounds_are_none_where_a_row_may_be_dropped(tmp_path: Path) -> None:
     assert source.select({"x": "t", "by": "v"}, missing="drop").bounds() is None
 
 
+def test_bounds_at_zero_have_no_sign(tmp_path: Path) -> None:
+    bounds = open_source(write(tmp_path, {"t": [0.0, 0.0]})).select({"x": "t"}).bounds()
+    assert repr(bounds) == "{'x': (0.0, 0.0)}"
+
+
 def test_bounds_of_a_folder_are_those_of_all(tmp_path: Path) -> None:
     for name, values in (("a", [1, 2]), ("b", [-3, 0])):
         pq.write_table(pa.table({"t": values}), tmp_path / f"{name}.parquet")

@@ -64,7 +64,8 @@ def blocks(stream: BinaryIO, line: int, offset: int, size: int = SIZE) -> Iterat
         if not part or not _line_ends_are_plain(part) or not _quotes_are_plain(part):
             yield Block(line, offset, None, plain=False)
             return
-        yield Block(line, offset, part, plain=_lines_are_short(part))
+        # pyarrow would take a mark of UTF-8 from the first cell of any block.
+        yield Block(line, offset, part, plain=_lines_are_short(part) and not part.startswith(codecs.BOM_UTF8))
         if not piece:
             return
         line += int(np.count_nonzero(np.frombuffer(part, np.uint8) == LF[0]))  # twice as fast as bytes.count

@@ -139,4 +139,4 @@ def _ends(known: list[Any], kind: Any) -> tuple[float, float] | None:
     low, high = min(group.min for group in known), max(group.max for group in known)
     if not (math.isfinite(low) and math.isfinite(high)) or (whole and max(-low, high) > LARGEST_EXACT_INTEGER):
         return None
-    return float(low), float(high)
+    return float(low) + 0.0, float(high) + 0.0  # writers state a least zero as -0.0, whichever it is
