@@ -73,6 +73,26 @@ def test_data_that_are_not_held_give_the_same_bits(columns, monkeypatch):
     same(fit(columns, x="t", y="v", weight="w", degree=4), columns)
 
 
+def test_statistics_of_parquet_save_a_pass(columns, tmp_path, monkeypatch):
+    path = tmp_path / "data.parquet"
+    pq.write_table(pa.table(columns), path, row_group_size=37)
+    passes = []
+    monkeypatch.setattr(sheet, "LARGEST_HELD", 100)
+    monkeypatch.setattr(sheet.FileSheet, "parts", _counting(sheet.FileSheet.parts, passes))
+    result = fit(path, x="t", y="v", degree=5)
+    assert len(passes) == 1
+    assert result.stats == fit(columns["t"], columns["v"], degree=5).stats
+    same(fit(path, x="t", y="v", weight="w", degree=4), columns)
+
+
+def _counting(function, passes):
+    def counted(self):
+        passes.append(1)
+        return function(self)
+
+    return counted
+
+
 def test_columns_are_chosen_where_none_are_named_and_a_note_says_so():
     frame = pd.DataFrame({"name": ["a", "b", "c"], "p": [1.0, 2.0, 4.0], "q": [1.0, 3.0, 5.0], "r": [0.0, 0.0, 1.0]})
     result = fit(frame, degree=1)

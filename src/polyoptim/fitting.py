@@ -25,7 +25,7 @@ from polyoptim.result import Result
 from polyoptim.solution import Status, Trace
 from polyoptim.solvers.normal_equations import Shape, nearest, system_of_rationals
 from polyoptim.solvers.selection import Tried, choose_degree
-from polyoptim.solvers.squared import Fitted, Part, fit_rationals, fit_squared, in_basis, pieces
+from polyoptim.solvers.squared import Fitted, Part, fit_rationals, fit_squared, frame_of, in_basis, pieces
 from polyoptim.statistics import statistics
 from polyoptim.targets.expression import number
 from polyoptim.targets.sheet import Sheet, open_sheet
@@ -131,7 +131,9 @@ def fit(
         columns = sheet.rationals()
         fitted = fit_rationals(system_of_rationals(highest, *columns), shape)
     else:
-        fitted = fit_squared(rows, highest, shape, cores())
+        extent = sheet.extent()
+        known = None if extent is None else frame_of(highest, extent)
+        fitted = fit_squared(rows, highest, shape, cores(), known)
     found = statistics(fitted, shape, absolute=sigma is not None)
     if tried:
         found["degrees"] = [asdict(one) for one in tried]

@@ -84,6 +84,13 @@ def measure(rows: Rows, degree: int) -> tuple[Frame, int]:
     return Frame(degree, tuple(lows), tuple(highs), exponent_of(y_largest), exponent_of(weight_largest)), count
 
 
+def frame_of(degree: int, extent: tuple[Sequence[tuple[float, float]], tuple[float, float], int]) -> tuple[Frame, int]:
+    """Return what `measure` would, from the ranges of x and of y and the number of rows, without weights."""
+    x, y, count = extent
+    largest = max(abs(end) for end in y)
+    return Frame(degree, tuple(low for low, _ in x), tuple(high for _, high in x), exponent_of(largest), 0), count
+
+
 def sums(frame: Frame, count: int, rows: Rows, threads: int = 1) -> Moments:
     """Return the moments of all rows, about `count`; the number of threads changes the time only."""
     found: Moments | None = None
@@ -118,14 +125,16 @@ def pieces(part: Part, size: int = CHUNK) -> Iterable[Part]:
         yield part if len(part.y) <= size else part.rows(slice(begin, begin + size))
 
 
-def fit_squared(rows: Rows, degree: int, shape: Shape, threads: int = 1) -> Fitted:
+def fit_squared(
+    rows: Rows, degree: int, shape: Shape, threads: int = 1, known: tuple[Frame, int] | None = None
+) -> Fitted:
     """Return the polynomial of that shape with the least weighted sum of squares.
 
-    One pass finds the range, one the moments. Where the residuals are so small that their squares cancel in the
-    moments, they are fitted themselves in two more passes: their sum of squares has all digits, and so has what the
-    first solution lacked.
+    One pass finds the range, unless it is `known`, one the moments. Where the residuals are so small that their squares
+    cancel in the moments, they are fitted themselves in two more passes: their sum of squares has all digits, and so
+    has what the first solution lacked.
     """
-    frame, count = measure(rows, degree)
+    frame, count = known or measure(rows, degree)
     system = system_of(sums(frame, count, rows, threads))
     solved = solve(system, shape)
     if solved.rss.rel_accuracy_bits() >= BITS_LEFT:

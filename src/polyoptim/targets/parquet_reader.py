@@ -66,6 +66,10 @@ class ParquetReader(Reader):
             start += len(columns[0])
             yield batch
 
+    def rows(self) -> int | None:
+        """Return how many rows the file has."""
+        return int(self._metadata.num_rows)
+
     def bounds(self, plan: Plan) -> Mapping[str, tuple[float, float]] | None:
         """Return least and largest value by role from the statistics of the row groups, or None.
 

@@ -103,6 +103,10 @@ class Reader(ABC):
         """
         raise ArgumentError(f"{self.what} holds no decimal text; exact decimals exist only in CSV. Give a CSV file.")
 
+    def rows(self) -> int | None:
+        """Return how many rows there are, where the source knows it without reading them."""
+        return None
+
     def bounds(self, plan: Plan) -> Mapping[str, tuple[float, float]] | None:  # noqa: ARG002 - for those that know
         """Return least and largest value by role where the source knows them without reading rows, else None."""
         return None

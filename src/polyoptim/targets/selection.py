@@ -88,6 +88,12 @@ class Selection:
         roles = known[0]
         return {role: (min(ends[role][0] for ends in known), max(ends[role][1] for ends in known)) for role in roles}
 
+    def rows(self) -> int | None:
+        """Return how many rows there are where the source knows it without reading them; some may be dropped."""
+        known = [reader.rows() for reader in self._readers]
+        counts = [count for count in known if count is not None]
+        return sum(counts) if len(counts) == len(known) else None
+
     def _kept(self) -> Iterator[Batch]:
         dropped = 0
         for reader in self._readers:

@@ -53,6 +53,10 @@ class Sheet:
         """Yield the cells of all rows by role, exact as text or numbers."""
         raise NotImplementedError
 
+    def extent(self) -> tuple[list[tuple[float, float]], tuple[float, float], int] | None:
+        """Return the ranges of x and of y and the number of rows where they are known without a pass, else None."""
+        return None
+
     def rationals(self) -> tuple[list[list[Fraction]], list[Fraction], list[Fraction] | None]:
         """Return x, y and weight as rational numbers: decimals of a CSV file as they stand there."""
         found: dict[str, list[Fraction]] = {}
@@ -132,6 +136,14 @@ class FileSheet(Sheet):
             count = self._selection.dropped
             said = f"{count} {'row' if count == 1 else 'rows'} with a missing value left out."
             self.notes = [*(note for note in self.notes if note != said), said]
+
+    def extent(self) -> tuple[list[tuple[float, float]], tuple[float, float], int] | None:
+        """Return what the statistics of Parquet files say; with weights a range may have rows of weight 0."""
+        rows, bounds = self._selection.rows(), self._selection.bounds()
+        roles = [*_roles(len(self.x)), "y"]
+        if not rows or bounds is None or set(bounds) != set(roles):
+            return None
+        return [bounds[role] for role in roles[:-1]], bounds["y"], rows
 
     def texts(self) -> Iterator[dict[str, list[Any]]]:
         """Yield the cells as they stand in a CSV file."""
