@@ -19,6 +19,8 @@ from typing import NamedTuple
 from polyoptim import canonical
 
 LOCK = threading.RLock()
+# Whether this process makes one run only, so that what is compiled serves nobody else: the command line says so.
+single_run: ContextVar[bool] = ContextVar("single_run", default=False)
 FOLDER = "POLYOPTIM_CACHE_DIR"
 PATIENCE = 1.0  # seconds that may pass without a word
 # numba trusts what it kept as long as the file of the text has the time that it had.

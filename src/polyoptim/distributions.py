@@ -1,4 +1,4 @@
-"""Student's t and Fisher's F: tails and quantiles, from the incomplete beta function in ball arithmetic."""
+"""Student's t and Fisher's F: tails and quantiles, from the incomplete beta function."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 from flint import arb, ctx
 
 BITS = 128
-ENOUGH = 60  # bits of a result
+ENOUGH, MOST_STEPS = 1e-16, 100_000
 HALF = arb(0.5)
 # Degrees of freedom beyond which three terms of the expansion around the normal distribution (Abramowitz and Stegun,
 # Handbook of Mathematical Functions, 1964, 26.7.5) have all digits of a float.
 LARGE = 2e4
+HUGE = 2e6
 
 
 def t_tails(t: float, dof: float) -> float:
@@ -67,9 +68,41 @@ def t_quantile(level: float, dof: float) -> float:
 
 
 def _share(p: Any, q: Any, a: Any, b: Any) -> float:
-    """Return the regularized incomplete beta function of a and b at p / (p + q), from the end that has the digits."""
+    """Return the regularized incomplete beta function of a and b at p / (p + q), from the end that has the digits.
+
+    In ball arithmetic alone it took 2 ms at a thousand degrees of freedom.
+    """
+    if float(p) * float(b + 1) > float(q) * float(a + 1):
+        return 1.0 - _share(q, p, b, a)
     with ctx.workprec(BITS):
-        direct = (p / (p + q)).beta_lower(a, b, regularized=True)
-        if direct.rel_accuracy_bits() > ENOUGH:
-            return float(direct)
-        return float(1 - (q / (p + q)).beta_lower(b, a, regularized=True))
+        whole = p + q
+        if p == 0:
+            return 0.0
+        if a + b > HUGE:  # many terms of the fraction, few of the series of balls
+            return float((p / whole).beta_lower(a, b, regularized=True))
+        beta = a.lgamma() + b.lgamma() - (a + b).lgamma()
+        factor = float((a * (p / whole).log() + b * (q / whole).log() - beta).exp() / a)
+        if a + b > LARGE:  # the terms of the fraction cancel: it takes more digits
+            return factor * float(_fraction(a, b, p / whole))
+        return factor * float(_fraction(float(a), float(b), float(p / whole)))
+
+
+def _fraction(a: Any, b: Any, x: Any) -> Any:
+    """Return the continued fraction of the incomplete beta function, by Lentz's method as Thompson and Barnett have it.
+
+    NIST Digital Library of Mathematical Functions, 8.17.22; it converges fast for x < (a + 1) / (a + b + 2).
+    """
+    upper, lower = 1.0, 1.0 / (1.0 - (a + b) * x / (a + 1.0))
+    value = lower
+    for step in range(2, MOST_STEPS):
+        m = step // 2
+        if step % 2:
+            term = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        else:
+            term = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        lower = 1.0 / (1.0 + term * lower)
+        upper = 1.0 + term / upper
+        value *= upper * lower
+        if abs(float(upper * lower) - 1.0) < ENOUGH:
+            break
+    return value

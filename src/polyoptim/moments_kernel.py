@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from polyoptim.compiler import compiled
+from polyoptim.compiler import compiled, single_run
 
 Array = npt.NDArray[np.float64]
 
@@ -24,7 +24,8 @@ LANES = 128
 MOST = 1 << 17
 # Terms, each of one row, that plain NumPy sums while numba is imported and the loop is loaded.
 WORTH = 60_000_000
-FEW = 2000  # rows for which a call of a loop that is there already does not pay
+# Rows from which the loop pays where it is there already, and from which others will follow in the same process.
+FEW, SEVERAL = 2000, 20_000
 
 # Each array holds several rows of lanes, so that a loop has few of them: LLVM vectorises a loop over arrays that may
 # overlap only where it can tell them apart by at most eight comparisons.
@@ -172,8 +173,9 @@ def _text(limb: int, rounders: tuple[float, ...]) -> str:
 
 
 def kernel(rows: int, degree: int, limb: int, rounders: tuple[float, ...]) -> Callable[..., Any] | None:
-    """Return the loop where it pays: where numba is there already, or where the sums take longer than its import."""
-    if rows * (3 * degree + 3) < WORTH and ("numba" not in sys.modules or rows < FEW):
+    """Return the loop where it pays; a single run imports numba only where the sums take longer than that."""
+    ready = rows >= (FEW if "numba" in sys.modules else math.inf if single_run.get() else SEVERAL)
+    if not ready and rows * (3 * degree + 3) < WORTH:
         return None
     return compiled(_text(limb, rounders)).module.sums  # type: ignore[no-any-return]
 

@@ -13,10 +13,11 @@ import pytest
 
 from polyoptim import Result, train
 from polyoptim.bases import FAMILIES
+from polyoptim.compiler import single_run
 from polyoptim.domain import Domain
 from polyoptim.engines import loops
 from polyoptim.engines.batches import Batches, Everything
-from polyoptim.engines.loops import compiled_sums, on_data, on_quadratic, plain_loop, single_run
+from polyoptim.engines.loops import compiled_sums, on_data, on_quadratic, plain_loop
 from polyoptim.engines.objective import DataObjective, QuadraticObjective, slope
 from polyoptim.engines.traces import Kind, flat, kind_of, ordered, shaped
 from polyoptim.errors import ArgumentError

@@ -12,14 +12,21 @@ import rich_click as click
 import polyoptim
 from polyoptim.cli.codes import FAILED
 from polyoptim.cli.files import check_files, write_files
-from polyoptim.cli.output import emit, say
+from polyoptim.cli.output import announce_compiling, emit, say
 from polyoptim.cli.problem import completion
 from polyoptim.cli.words import NUMBER, WORD, Command, powers, settings, words
 from polyoptim.errors import ArgumentError
 from polyoptim.registry import Registry
 
 # Loaded late: --help needs no result.
-LATE = Registry("report", {"text": "polyoptim.reports.text:report", "rows": "polyoptim.prediction:predicted_rows"})
+LATE = Registry(
+    "setting",
+    {
+        "single_run": "polyoptim.compiler:single_run",
+        "text": "polyoptim.reports.text:report",
+        "rows": "polyoptim.prediction:predicted_rows",
+    },
+)
 
 PANELS = {
     "Data": ("--x", "--y", "--weight", "--sigma", "--missing", "--exact"),
@@ -107,6 +114,8 @@ def fit(
     given = {**arguments, "powers": powers(arguments["powers"]), "domain": arguments["domain"] or None}
     if given["x"] is not None and "," in given["x"]:
         given["x"] = words(given["x"])
+    LATE["single_run"].set(True)
+    announce_compiling()
     result = polyoptim.fit(
         data,
         **given,

@@ -19,7 +19,7 @@ from polyoptim.cli.words import NUMBER, WORD, Command, settings
 from polyoptim.registry import Registry
 
 # Loaded late: --help needs no engine.
-SINGLE_RUN = Registry("setting", {"single_run": "polyoptim.engines.loops:single_run"})
+SINGLE_RUN = Registry("setting", {"single_run": "polyoptim.compiler:single_run"})
 
 # Loaded late: TensorBoard may not be installed.
 TRACKERS = Registry("setting", {"callbacks": "polyoptim.callbacks:CALLBACKS"})

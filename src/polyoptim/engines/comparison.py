@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import TypeVar
 
-from polyoptim.engines.loops import single_run
+from polyoptim.compiler import single_run
 from polyoptim.engines.plan import Plan
 from polyoptim.optim.rules import RULES
 from polyoptim.problem import Problem

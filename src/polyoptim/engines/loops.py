@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from polyoptim.compiler import compiled
+from polyoptim.compiler import compiled, single_run
 from polyoptim.engines.batches import Batches, Everything
 from polyoptim.engines.kernels import BLOCK, data_text, run_text, shuffle_text, slope_text, sums_text
 from polyoptim.engines.objective import Array, DataObjective, QuadraticObjective, Slope, Sums
@@ -22,8 +21,6 @@ from polyoptim.quadratic import Quadratic
 
 # Work, in updates on a quadratic of four columns, that plain Python does while numba is imported and loaded.
 SHORT = 350_000
-# Whether this process makes one run only, so that what is compiled serves nobody else: the command line says so.
-single_run: ContextVar[bool] = ContextVar("single_run", default=False)
 # An unrolled basis of a higher degree would be slow to compile.
 HIGHEST_DEGREE = 64
 # Samples from which an evaluation is shared among all cores; below, waking them takes longer than the sums.
