@@ -142,6 +142,26 @@ def test_powers_of_two_in_x_and_y_change_nothing_else(power):
         assert c.stats["r2"] == a.stats["r2"]
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(-1000, 1000))
+def test_shifting_x_by_integers_shifts_the_polynomial(seed, shift):
+    rng = np.random.default_rng(seed)
+    x, y = rng.integers(-100, 100, 40).astype(float), rng.normal(size=40)
+    a, b = fit(x, y, degree=3), fit(x + shift, y, degree=3)
+    assert a.coef.tolist() == b.coef.tolist()
+    assert a.stats["rss"] == b.stats["rss"]
+    assert a.stats["sigma"] == b.stats["sigma"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_more_degrees_never_have_a_larger_loss(seed):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=30), rng.standard_t(3, size=30)
+    losses = [fit(x, y, degree=degree).loss for degree in range(9)]
+    assert losses == sorted(losses, reverse=True)
+
+
 def test_statistics_are_the_textbooks():
     rng = np.random.default_rng(4)
     x = rng.uniform(0, 10, 40)
@@ -345,6 +365,8 @@ def test_bad_samples_are_named(x, y, words):
         ({"fixed": {9: 1}}, "beyond degree 3"),
         ({"through": [(1, 2, 3)]}, "points of 2 numbers"),
         ({"loss": "square"}, "did you mean 'squared'"),
+        ({"loss": "huber"}, "squared loss only"),
+        ({"by": "g"}, "no groups so far"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, words):

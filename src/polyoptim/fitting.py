@@ -76,9 +76,10 @@ def fit(
     fixed : coefficients of powers of x that keep their value, such as ``{0: 0}``; their standard error is 0.
     through : points (x, y) that the curve goes through.
     basis, domain : in which `coef` of the result stands; the domain is the range of x unless one is given.
-    loss, loss_options : how far a residual is.
+    loss, loss_options : how far a residual is; only "squared" so far.
     ridge : what the squares of the Chebyshev coefficients on the range of x, all but the constant's, are multiplied by
         and added to the loss.
+    by : a column of groups; not built yet.
     missing : "raise" for an error at the first missing value, "drop" to leave such rows out.
     exact : read decimals as rational numbers, and return correctly rounded coefficients and standard errors.
     strict : raise StatusError where something of the result is not what was asked for.
@@ -108,6 +109,7 @@ def fit(
     check = Arguments()
     family: Family = check(lambda: FAMILIES[basis])
     used = check(lambda: find_loss(loss) if isinstance(loss, str) else _no_loss(loss))
+    check(lambda: _check_built(used, by))
     options = check(lambda: used.check(read_options(loss_options, "loss_options")) if used else {})
     penalty = check(lambda: read_size(ridge, "ridge"))
     interval = check(lambda: None if domain is None else resolve_domain(domain, None))
@@ -139,6 +141,14 @@ def fit(
         found["degrees"] = [asdict(one) for one in tried]
     seconds = time.perf_counter() - begin
     return _result(family, interval, sheet, fitted, found, shape, {**given, "loss_options": options}, seconds)
+
+
+def _check_built(loss: Any, by: Any) -> None:
+    """Refuse what is not built yet, rather than to leave it out in silence."""
+    if loss is not None and loss.name != "squared":
+        raise ArgumentError(f"fit solves the squared loss only so far, got {loss.name!r}. Use train for other losses.")
+    if by is not None:
+        raise ArgumentError("fit has no groups so far. Leave out by, and fit each group by itself.")
 
 
 def _no_loss(loss: Any) -> Any:

@@ -53,6 +53,7 @@ def lesson_prose():
         ("gallery/polynomial_optim.po", lesson_prose()),
         ("index.po", (ROOT / "docs" / "index.rst").read_text(encoding="utf-8")),
         ("coverage.po", (ROOT / "docs" / "coverage.rst").read_text(encoding="utf-8")),
+        ("fit.po", (ROOT / "docs" / "fit.rst").read_text(encoding="utf-8")),
     ],
 )
 def test_every_paragraph_has_its_chinese(name, text):
@@ -62,7 +63,7 @@ def test_every_paragraph_has_its_chinese(name, text):
     assert fuzzy == []
 
 
-@pytest.mark.parametrize("name", ["gallery/polynomial_optim.po", "index.po", "coverage.po", "sphinx.po"])
+@pytest.mark.parametrize("name", ["gallery/polynomial_optim.po", "index.po", "coverage.po", "fit.po", "sphinx.po"])
 def test_translations_are_chinese_and_keep_code_and_links(name):
     messages, _ = catalogue(name)
     for message, chinese in messages.items():
