@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polyoptim
-from polyoptim import ArgumentError, DataError, fit
+from polyoptim import ArgumentError, DataError, StatusError, fit
 from polyoptim.certified import check, correct_digits, sets
 
 SIGNATURE = """data, y=None, *, x=None, weight=None, sigma=None, degree=3, powers=None, fixed=None, through=None, \
@@ -323,6 +323,9 @@ def test_no_degrees_of_freedom_leave_no_errors():
     result = fit([0, 1, 2], [1, 0, 5], degree=2)
     assert result.stats["stderr_power"] == [None, None, None]
     assert result.stats["sigma"] is None
+    with pytest.raises(StatusError, match="no degrees of freedom") as caught:
+        fit([0, 1, 2], [1, 0, 5], degree=2, strict=True)
+    assert caught.value.result.coef.tolist() == result.coef.tolist()
     with pytest.raises(ArgumentError, match="degrees of freedom"):
         result.predict([0.5], "confidence")
     assert result.predict([0.5, 9.0]).outside.tolist() == [False, True]

@@ -18,7 +18,7 @@ from polyoptim.bases.family import Family
 from polyoptim.canonical import plain
 from polyoptim.domain import Domain
 from polyoptim.engines.surroundings import cores
-from polyoptim.errors import ArgumentError, DataError
+from polyoptim.errors import ArgumentError, DataError, StatusError
 from polyoptim.losses import find_loss
 from polyoptim.moments import Index
 from polyoptim.result import Result
@@ -82,7 +82,7 @@ def fit(
     by : a column of groups; not built yet.
     missing : "raise" for an error at the first missing value, "drop" to leave such rows out.
     exact : read decimals as rational numbers, and return correctly rounded coefficients and standard errors.
-    strict : raise StatusError where something of the result is not what was asked for.
+    strict : raise StatusError where the rows leave no degrees of freedom, so that there are no errors.
 
     Returns
     -------
@@ -140,7 +140,10 @@ def fit(
     if tried:
         found["degrees"] = [asdict(one) for one in tried]
     seconds = time.perf_counter() - begin
-    return _result(family, interval, sheet, fitted, found, shape, {**given, "loss_options": options}, seconds)
+    result = _result(family, interval, sheet, fitted, found, shape, {**given, "loss_options": options}, seconds)
+    if strict and not found["dof"] > 0:
+        raise StatusError(f"{result.count} rows leave no degrees of freedom. Give more, or a lower degree.", result)
+    return result
 
 
 def _check_built(loss: Any, by: Any) -> None:

@@ -84,7 +84,7 @@ PANELS = {
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="Print the formula only.")
-@click.option("--strict", is_flag=True, help="Exit with 1 where the result is less than was asked for.")
+@click.option("--strict", is_flag=True, help="Exit with 1 where the rows leave no degrees of freedom.")
 def fit(
     data: str,
     fixed: Sequence[str],
@@ -135,9 +135,9 @@ def fit(
     if predict is not None and not as_json:
         emit("\n" + _table(LATE["rows"](result, predict, level)))
     wrong = write_files(result, save, plot, export, show=sys.stdout.isatty() and not (as_json or quiet))
-    bad = strict and result.status != "converged"
+    bad = strict and not result.stats["dof"] > 0
     if bad:
-        say(f"polyoptim fit: {result.message}")
+        say(f"polyoptim fit: {result.count} rows leave no degrees of freedom. Give more, or a lower degree.")
     return wrong or (FAILED if bad else 0)
 
 
