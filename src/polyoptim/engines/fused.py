@@ -263,8 +263,4 @@ class _Run:
         dense = [0.0] * (self.problem.degree + 1)
         for power, value in zip(self.problem.powers, coef, strict=True):
             dense[power] = value
-        row = self.watch.row(loss, lr, norm(gradient), dense, ahead)
-        if excess is not None and math.isfinite(excess):  # the difference of two sums would have lost these digits
-            row["excess"] = excess
-            row["gap"] = None if row["gap"] is None else excess / (self.plan.optimum.value or math.nan)
-        return row
+        return self.watch.row(loss, lr, norm(gradient), dense, excess, ahead)

@@ -120,14 +120,26 @@ class Watch:
         """Whether `before` is to be called before the next update."""
         return self.recording or (self.exact and self.plan.tol_gradient is not None)
 
-    def row(self, loss: float, lr: float, gradient_norm: float, coef: list[float], ahead: int = 0) -> Row:
-        """Return the row of the present moment, or of so many updates ahead."""
+    def row(
+        self,
+        loss: float,
+        lr: float,
+        gradient_norm: float,
+        coef: list[float],
+        excess: float | None = None,
+        ahead: int = 0,
+    ) -> Row:
+        """Return the row of the present moment, or of so many updates ahead.
+
+        Where `excess` is known by itself it has digits that the difference of two sums would have lost.
+        """
         optimum = self.plan.optimum
+        known = excess if excess is not None and math.isfinite(excess) else optimum.excess(loss)
         return {
             "step": self.made + ahead,
             "loss": loss,
-            "excess": optimum.excess(loss),
-            "gap": optimum.gap(loss),
+            "excess": known,
+            "gap": optimum.gap(known),
             "lr": lr,
             "gradient_norm": gradient_norm,
             "coef": coef,
