@@ -20,7 +20,7 @@ OURS = "polyoptim"
 
 
 def kernel(setting: Setting) -> list[Contestant]:
-    """Return the compiled loop, by one call and by one a row; and the same loop as plain Python."""
+    """Return the compiled loop, by one call that notes the rows and by one a row; and the same loop as plain Python."""
     known = setting.quadratic
     objective = QuadraticObjective(quadratic.Quadratic(known.r, known.q, known.rss))
     rule = RULES["RMSprop"]
@@ -34,28 +34,24 @@ def kernel(setting: Setting) -> list[Contestant]:
         number: Any = (lambda values: np.array(values, dtype=np.float64)) if compiled else list
         advance: Any = on_quadratic(kind, objective, compiled)
         coef, own, calm, losses = number(first), number(state), number([0.0, 0.0]), list(none)
+        noted = number([0.0] * (4 * setting.rows))
         hyper, rate, nothing, work = number(numbers), number([setting.lr]), number([0.0]), number([0.0] * 10)
         largest, before, fresh = float(np.finfo(np.float64).max), number(first), number(state)
 
         def run(_: int) -> None:
             coef[:], own[:] = before, fresh
             for place, made in enumerate(range(0, setting.steps, stride)):
-                advance(coef, own, hyper, rate, 0, nothing, 0, made, stride, largest, -1.0, -1.0, calm, work)
+                given = (coef, own, hyper, rate, 0, nothing, 0, made, stride, largest, -1.0, -1.0, calm, work)
+                advance(*given, setting.every - 1, setting.every, noted)
                 losses[place] = calm[1]
 
         def read(_: None) -> Array:
-            """Return the losses, those that one call did not keep as they would have been."""
-            last = objective.evaluate([float(value) for value in coef])[0]
-            if stride == setting.every:
-                return np.array([*losses[: setting.rows], last])
-            return np.array([*by_rows(), last])
+            """Return the losses, of one call those of the coefficients that it has noted."""
+            rows = np.reshape([*noted, *coef], (-1, 4)).tolist()
+            found = [objective.evaluate(row)[0] for row in rows]
+            return np.array(found if stride == setting.steps else [*losses[: setting.rows], found[-1]])
 
         return Contestant(name, run, read)
-
-    def by_rows() -> Array:
-        contestant = made("", setting.every, True)
-        contestant.run(0)
-        return contestant.read(None)[: setting.rows]
 
     return [
         made(OURS, setting.steps, True),

@@ -11,6 +11,15 @@ import numpy.typing as npt
 Shuffle = Callable[[npt.NDArray[np.int64], npt.NDArray[np.uint64]], None]
 
 
+class _Blank(np.random.bit_generator.ISeedSequence):
+    """Words for MT19937 to begin with, before it is seeded as torch does: a list is 60 µs faster than an array."""
+
+    def generate_state(self, n_words: int, dtype: npt.DTypeLike = np.uint32) -> Any:
+        """Return zeros."""
+        del dtype
+        return [0] * n_words
+
+
 class Generator:
     """Mersenne Twister (MT19937), seeded and read as torch does on the CPU.
 
@@ -29,7 +38,8 @@ class Generator:
     """
 
     def __init__(self, seed: int) -> None:
-        self._words = np.random.MT19937(0)
+        blank: Any = _Blank()
+        self._words = np.random.MT19937(blank)
         np.random.RandomState(self._words).seed(seed & 0xFFFFFFFF)  # the seeding of the original, which torch has too
 
     def uniform(self, count: int, low: float, high: float, *, single: bool = False) -> npt.NDArray[np.float64]:

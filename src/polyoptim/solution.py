@@ -108,9 +108,8 @@ class Optimum:
         """Return loss - optimum, or None where the optimum is not known or the loss is not finite."""
         return None if self.value is None or not math.isfinite(loss) else loss - self.value
 
-    def gap(self, loss: float) -> float | None:
+    def gap(self, excess: float | None) -> float | None:
         """Return excess / optimum, or None where there is no excess or the optimum is zero to rounding."""
-        excess = self.excess(loss)
         if excess is None or self.value is None or self.is_zero or not math.isfinite(excess / self.value):
             return None
         return excess / self.value

@@ -149,13 +149,12 @@ class Run:
         begin, _ = vector_step(self.rule, self.flags)
         coef, calm, work = row(self.coef), row([0.0, np.nan]), row([0.0] * (2 * self.columns + 2))
         state = row(flat(self.rule, begin(shaped(self.coef, self.bias), self.hyper), self.bias))
-        made = 0
+        made, nothing = 0, row([0.0])
         for go in range(goes):
             count = (updates * (go + 1)) // goes - made
             lrs, momenta = row(self.lrs[made:]), row(self.momenta[made:])
-            done = int(
-                loop(coef, state, row(self.hyper), lrs, 1, momenta, 1, made, count, limit, *tolerances, calm, work)
-            )
+            given = (coef, state, row(self.hyper), lrs, 1, momenta, 1, made, count, limit, *tolerances, calm, work)
+            done = int(loop(*given, -1, 1, nothing))
             made += done
             if skip is not None:
                 skip(done)
@@ -377,6 +376,28 @@ def test_scheduled_run_is_the_same_in_all_ways(optimizer: str, schedule: tuple[s
             lr=1e-3, steps=90, every=13, basis="legendre", seed=2,
         )
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("every", [1, 7, 100])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"steps": 500},
+        {"steps": 500, "loss": "huber"},
+        {"steps": 300, "batch_size": 7, "samples": 50},
+        {"steps": 150, "powers": [1, 3], "schedule": "StepLR", "schedule_options": {"step_size": 10, "gamma": 0.9}},
+        {"steps": 21_000, "optimizer": "LBFGS", "lr": 0.1},
+        {"steps": 500, "optimizer": "SGD", "lr": 1.0},
+    ],
+)
+def test_rows_are_the_same_whether_or_not_somebody_is_told_of_them(options: dict[str, Any], every: int) -> None:
+    told: list[int] = []
+
+    def tell(row: Any) -> None:
+        told.append(row["step"])
+
+    results = [train("sin(x)", engine="fused", seed=1, every=every, callbacks=own, **options) for own in ([], [tell])]
+    assert told == alike(results).trace["step"].tolist() or results[0].status == "diverged"
 
 
 # On data

@@ -8,6 +8,9 @@ from typing import Any
 from polyoptim.engines.objective import DataObjective
 from polyoptim.generator import Generator, Shuffle
 
+# Epochs between two looks at the generator's state: one takes 24 µs, as long as three permutations of 2000 samples.
+EPOCHS_A_LOOK = 16
+
 
 class Everything:
     """All samples at each update.
@@ -34,7 +37,8 @@ class Batches:
     def __init__(self, data: DataObjective, size: int, generator: Generator, swap: Shuffle | None) -> None:
         self._original, self._generator, self._swap = data, generator, swap
         self.data, self.low, self.size, self.stride = data, len(data), size, size
-        self._epoch: dict[str, Any] | None = None  # the generator's state before the permutation of this epoch
+        self._seen: dict[str, Any] = {}  # the generator's state some epochs ago, and how many permutations ago
+        self._since = 0
 
     @property
     def left(self) -> int:
@@ -45,7 +49,9 @@ class Batches:
     def renew(self) -> None:
         """Begin a new epoch where the present one is at its end."""
         if self.low >= len(self.data):
-            self._epoch = self._generator.snapshot()
+            if self._since % EPOCHS_A_LOOK == 0:
+                self._seen, self._since = self._generator.snapshot(), 0
+            self._since += 1
             self.data = self._original.reordered(self._generator.permutation(len(self.data), self._swap))
             self.low = 0
 
@@ -59,12 +65,18 @@ class Batches:
 
     def snapshot(self) -> dict[str, Any]:
         """Return where in the data the run is, without the order itself: it is drawn again."""
-        drawn = self._epoch is not None
-        return {"generator": self._epoch or self._generator.snapshot(), "drawn": drawn, "low": self.low}
+        drawn, generator = self._since > 0, self._generator
+        if drawn:
+            generator = Generator(0)
+            generator.restore(self._seen)
+            for _ in range(self._since - 1):
+                generator.permutation(len(self.data), self._swap)
+        return {"generator": generator.snapshot(), "drawn": drawn, "low": self.low}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `snapshot` returned."""
         self._generator.restore(state["generator"])
+        self._since = 0
         if state["drawn"]:
             self.low = len(self.data)
             self.renew()

@@ -9,8 +9,6 @@ from functools import cached_property, partial
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-
 from polyoptim.engines.batches import Batches, Everything
 from polyoptim.engines.loops import (
     CHUNK,
@@ -193,20 +191,29 @@ class _Run:
         return self.measure() if wanted else None
 
     def _many(self, row: Row | None) -> End | None:
-        """Make the updates before the next row; one at which something is to be judged, by itself."""
+        """Make the updates that may be made in one go; one at which something is to be judged, by itself."""
         watch, steps = self.watch, self.steps
         assert not isinstance(steps, RuleSteps)  # noqa: S101
         count = min(watch.quiet(row is not None), self.chunk if self.batches is None else self.batches.left)
         made = 0
         if count:
             watch.torn = True
-            made, calm = steps.many(watch.made, count, watch.limit, watch.tolerances, watch.calm)
+            marks = watch.marks(row is not None, count)
+            made, calm = steps.many(watch.made, count, watch.limit, watch.tolerances, watch.calm, marks)
+            rows = self._noted(marks, made)
             self._skip(made)
-            if end := watch.passed(made, calm):
+            if end := watch.passed(made, calm, rows):
                 return end
         if made == count > 0:
             return None
         return self._one(row if not made else None)
+
+    def _noted(self, marks: range, made: int) -> list[Row]:
+        """Return the rows that many updates went by."""
+        assert not isinstance(self.steps, RuleSteps)  # noqa: S101
+        lrs, _ = self.method.coming(made)
+        noted = zip(marks, self.steps.noted, strict=True)
+        return [self._measured(coef, lrs[min(at, len(lrs) - 1)], at) for at, coef in noted if at < made]
 
     def _one(self, row: Row | None) -> End | None:
         """Make one update and judge it; `row` is that of this moment, where it has been recorded."""
@@ -249,10 +256,11 @@ class _Run:
 
     def measure(self) -> Row:
         """Return the row of the present coefficients on all samples."""
-        coef = self.steps.coef
+        return self._measured(self.steps.coef, self.method.lr)
+
+    def _measured(self, coef: list[float], lr: float, ahead: int = 0) -> Row:
         loss, gradient, excess = self.objective.measure(coef)
-        row = self.watch.row(loss, self.method.lr, norm(gradient), self.problem.dense(np.array(coef)).tolist())
-        if excess is not None and math.isfinite(excess):  # the difference of two sums would have lost these digits
-            row["excess"] = excess
-            row["gap"] = None if row["gap"] is None else excess / (self.plan.optimum.value or math.nan)
-        return row
+        dense = [0.0] * (self.problem.degree + 1)
+        for power, value in zip(self.problem.powers, coef, strict=True):
+            dense[power] = value
+        return self.watch.row(loss, lr, norm(gradient), dense, excess, ahead)

@@ -53,12 +53,13 @@ FLOATS, TABLE, WHOLE, FLOAT = "float64[::1]", "float64[:, ::1]", "int64", "float
 # How many samples are summed at a time; their sums are added in order, whoever computed them.
 BLOCK = 16384
 
-# What every loop over the updates of one run takes. `coef`, `state` and `calm` are also where it leaves them.
+# What every loop over the updates of one run takes. `coef`, `state` and `calm` are also where it leaves them. In
+# `noted` it leaves the coefficients before the update that comes after `ahead` others, and before each `every` later.
 UPDATES = {
     "coef": FLOATS, "state": FLOATS, "hyper": FLOATS,
     "lrs": FLOATS, "lr_stride": WHOLE, "momenta": FLOATS, "momentum_stride": WHOLE,
     "first": WHOLE, "count": WHOLE, "limit": FLOAT, "tol_loss": FLOAT, "tol_gradient": FLOAT, "calm": FLOATS,
-    "work": FLOATS,
+    "work": FLOATS, "ahead": WHOLE, "every": WHOLE, "noted": FLOATS,
 }  # fmt: skip
 QUADRATIC = {"rows": FLOATS, "wanted": FLOATS, "down": FLOATS, "factor": FLOAT, "optimum": FLOAT}
 DATA = {"u": FLOATS, "y": FLOATS, "weight": FLOATS, "options": FLOATS}
@@ -284,6 +285,10 @@ def _advance(
     taken = [f"c{k}" for k in range(m)] if kind.unrolled else []
     kept = [f"s{k}" for k in range(count)]
     body = [
+        "if made == mark:",
+        *(f"    noted[place + {k}] = c{k}" for k in range(len(taken))),
+        *([] if kind.unrolled else [f"    for k in range({m}):", "        noted[place + k] = coef[k]"]),
+        "    mark, place = mark + every, place + " + str(m),
         "number = float(first + made + 1)",
         "h_lr = lrs[made * lr_stride]",
         *([f"h_{kind.momentum} = momenta[made * momentum_stride]"] if kind.momentum else []),
@@ -313,7 +318,7 @@ def _advance(
             *(f"{name} = state[{k}]" for k, name in enumerate(kept)),
             *(f"{name} = coef[{k}]" for k, name in enumerate(taken)),
             "quiet, last = calm[0], calm[1]",
-            "made = 0",
+            "made, mark, place = 0, ahead, 0",
             "while made < count:",
             *(f"    {line}" for line in body),
             *(f"state[{k}] = {name}" for k, name in enumerate(kept)),

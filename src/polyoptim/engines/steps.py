@@ -12,6 +12,8 @@ from polyoptim.engines.method import Method
 from polyoptim.engines.traces import flat, ordered, shaped, unflat
 from polyoptim.optim.rule import Floats, Tensors, vector_step
 
+# No update before which coefficients are noted.
+NOWHERE = range(-1, -1)
 Evaluate = Callable[[list[float]], tuple[float, list[float]]]
 
 
@@ -78,6 +80,10 @@ class LoopSteps:
     bias : whether there is a constant.
     advance : the loop; it takes the parameters of ``kernels.UPDATES``.
     compiled : whether it wants arrays, rather than lists.
+
+    Attributes
+    ----------
+    noted : the coefficients before the updates that `many` was told to mark, as far as it came.
     """
 
     def __init__(
@@ -90,6 +96,7 @@ class LoopSteps:
         self._state = self._row(flat(method.rule, begin(shaped(coef, bias), method.hyper), bias))
         self._hyper, self._none, self._calm = self._row(method.hyper), self._row([0.0]), self._row([0.0, 0.0])
         self._work = self._row([0.0] * (2 * len(coef) + 2))
+        self.noted: list[list[float]] = []
 
     @property
     def coef(self) -> list[float]:
@@ -102,21 +109,34 @@ class LoopSteps:
         self._calm[0] = self._calm[1] = np.nan
         self._advance(
             self._coef, self._state, self._hyper, self._row([lr]), 0, self._row([momentum]), 0,
-            first, 1, sys.float_info.max, -1.0, -1.0, self._calm, self._work,
+            first, 1, sys.float_info.max, -1.0, -1.0, self._calm, self._work, -1, 1, self._none,
         )  # fmt: skip
         return float(self._calm[1])
 
     def many(
-        self, first: int, count: int, limit: float, tolerances: tuple[float, float], calm: tuple[float, float]
+        self,
+        first: int,
+        count: int,
+        limit: float,
+        tolerances: tuple[float, float],
+        calm: tuple[float, float],
+        marks: range = NOWHERE,
     ) -> tuple[int, list[float]]:
-        """Make up to `count` updates; return how many were made, and what became of `calm`."""
+        """Make up to `count` updates; return how many were made, and what became of `calm`.
+
+        The coefficients are noted before the updates that `marks` counts from the first of these on.
+        """
         lrs, momenta = self._method.coming(count)
+        columns = len(self._coef)
+        noted = self._row([0.0] * (len(marks) * columns))
         self._calm[0], self._calm[1] = calm
         made = self._advance(
             self._coef, self._state, self._hyper,
             self._row(lrs), int(len(lrs) > 1), self._row(momenta), int(len(momenta) > 1),
-            first, count, limit, *tolerances, self._calm, self._work,
+            first, count, limit, *tolerances, self._calm, self._work, marks.start, marks.step, noted,
         )  # fmt: skip
+        floats = list(map(float, noted))
+        self.noted = [floats[place : place + columns] for place in range(0, len(floats), columns)]
         return int(made), [float(value) for value in self._calm]
 
     def snapshot(self) -> list[float]:

@@ -17,6 +17,9 @@ from polyoptim.engines.keeper import columns_of, rows_of
 from polyoptim.engines.plan import Plan
 from polyoptim.solution import Row, Solution, Status, Trace
 
+# Rows that are recorded between two looks at Ctrl-C, where nobody is told of them.
+ROWS_AT_A_TIME = 64
+
 __all__ = ["CALM_UPDATES", "DIVERGED_RATIO", "End", "Run", "Watch"]
 
 
@@ -68,6 +71,8 @@ class Watch:
         self._seconds = 0.0  # of earlier processes
         watching = [callback for callback in self.plan.callbacks if hasattr(callback, "on_step")]
         self._on_step = [callback.on_step for callback in watching]
+        judged = self.plan.tol_loss is not None or self.plan.tol_gradient is not None
+        self._unasked = not self.plan.callbacks and (self.exact or not judged)
         self.every_update = any(not getattr(callback, "seldom", False) for callback in watching)
 
     def follow(self, loop: Callable[[], End | None]) -> Solution:
@@ -115,14 +120,26 @@ class Watch:
         """Whether `before` is to be called before the next update."""
         return self.recording or (self.exact and self.plan.tol_gradient is not None)
 
-    def row(self, loss: float, lr: float, gradient_norm: float, coef: list[float]) -> Row:
-        """Return the row of the present moment."""
+    def row(
+        self,
+        loss: float,
+        lr: float,
+        gradient_norm: float,
+        coef: list[float],
+        excess: float | None = None,
+        ahead: int = 0,
+    ) -> Row:
+        """Return the row of the present moment, or of so many updates ahead.
+
+        Where `excess` is known by itself it has digits that the difference of two sums would have lost.
+        """
         optimum = self.plan.optimum
+        known = excess if excess is not None and math.isfinite(excess) else optimum.excess(loss)
         return {
-            "step": self.made,
+            "step": self.made + ahead,
             "loss": loss,
-            "excess": optimum.excess(loss),
-            "gap": optimum.gap(loss),
+            "excess": known,
+            "gap": optimum.gap(known),
             "lr": lr,
             "gradient_norm": gradient_norm,
             "coef": coef,
@@ -153,7 +170,9 @@ class Watch:
         return None
 
     def quiet(self, recorded: bool) -> int:
-        """Return how many updates come before the next one that is recorded; an engine may make them in one go.
+        """Return how many updates an engine may make in one go: those before the next one that is recorded.
+
+        Where nobody is told of rows and none of them is judged, more: see `marks`.
 
         It has to stop before an update whose loss is above `limit` or not a number, and before one at which a
         tolerance may be reached; and to `pause` first.
@@ -164,11 +183,18 @@ class Watch:
         """
         if self.every_update or (recorded and not self.exact and self.plan.tol_loss is not None):
             return 0
-        ahead = self.plan.every - 1 - self.made % self.plan.every
-        if recorded and not ahead:
-            ahead = self.plan.every
+        ahead = self._next_row(recorded) + (ROWS_AT_A_TIME * self.plan.every if self._unasked else 0)
         ahead = min(ahead, self.plan.steps - self.made)
         return ahead if self.plan.keeper is None else min(ahead, self.plan.keeper.ahead(self.made))
+
+    def marks(self, recorded: bool, count: int) -> range:
+        """Return which of the next `count` updates begin with a row, to be `recorded` when they have been made."""
+        return range(self._next_row(recorded), count, self.plan.every)
+
+    def _next_row(self, recorded: bool) -> int:
+        """Return how many updates come before the next row; `recorded` tells whether that of this moment is there."""
+        ahead = self.plan.every - 1 - self.made % self.plan.every
+        return self.plan.every if recorded and not ahead else ahead
 
     @property
     def limit(self) -> float:
@@ -185,8 +211,12 @@ class Watch:
         """How often running the loss hardly changed, and what it was."""
         return self._judge.calm
 
-    def passed(self, made: int, calm: Sequence[float]) -> End | None:
-        """Count updates that were made in one go; `calm` is as they left it, its last number the loss they saw."""
+    def passed(self, made: int, calm: Sequence[float], rows: Sequence[Row]) -> End | None:
+        """Count updates that were made in one go, and record the rows among them.
+
+        `calm` is as the updates left it; its last number is the loss that they saw.
+        """
+        self.rows += rows
         self.made += made
         self.torn = False
         if self.exact:

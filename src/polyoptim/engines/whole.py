@@ -28,7 +28,7 @@ from polyoptim.engines.kernels import (
 from polyoptim.engines.lanes import Outcome, shared
 from polyoptim.engines.method import Method
 from polyoptim.engines.objective import QuadraticObjective
-from polyoptim.engines.steps import RuleSteps
+from polyoptim.engines.steps import NOWHERE, RuleSteps
 from polyoptim.engines.traces import shaped
 from polyoptim.engines.watch import CALM_UPDATES, DIVERGED_RATIO
 from polyoptim.optim.rule import Floats, Rule, evaluate, vector_step
@@ -127,8 +127,12 @@ def updates_text(name: str, momentum: str | None) -> str | None:
         "columns = order.size",
         "seen = np.empty(2 * columns + 1)",
         "quiet, last = calm[0], calm[1]",
-        "made = 0",
+        "made, mark, place = 0, ahead, 0",
         "while made < count:",
+        "    if made == mark:",
+        "        for k in range(columns):",
+        "            noted[place + k] = row[order[k]]",
+        "        mark, place = mark + every, place + columns",
         "    for k in range(columns):",
         "        seen[k] = row[k]",
         "    evaluate(look, seen, 0, columns)",
@@ -342,6 +346,10 @@ class WholeSteps:
     bias : whether there is a constant.
     objective : the loss.
     advance : the loop; it takes the parameters of ``updates_text``.
+
+    Attributes
+    ----------
+    noted : as in `LoopSteps`.
     """
 
     def __init__(
@@ -353,6 +361,7 @@ class WholeSteps:
         advance: Callable[..., int],
     ) -> None:
         self._method, self._bias, self._advance = method, bias, advance
+        self.noted: list[list[float]] = []
         self._plain = RuleSteps(method, coef, bias, objective.evaluate)
         self._look = _look(bias, objective, np.empty(0), np.zeros(2, dtype=np.int64), None)
 
@@ -366,19 +375,27 @@ class WholeSteps:
         return self._plain.one(first, numbers)
 
     def many(
-        self, first: int, count: int, limit: float, tolerances: tuple[float, float], calm: tuple[float, float]
+        self,
+        first: int,
+        count: int,
+        limit: float,
+        tolerances: tuple[float, float],
+        calm: tuple[float, float],
+        marks: range = NOWHERE,
     ) -> tuple[int, list[float]]:
-        """Make up to `count` updates; return how many were made, and what became of `calm`."""
+        """Make updates as `LoopSteps.many` does."""
         rule, hyper, coef, state = self._method.rule, self._method.hyper, self.coef, self.snapshot()
         assert rule.whole is not None  # noqa: S101
         powers = _powers(len(coef), self._bias)
         row = np.array(rule.whole.pack([coef[power] for power in powers], state, hyper, count, np.inf))
         lrs, momenta = (np.array(moved, dtype=np.float64) for moved in self._method.coming(count))
-        quiet = np.array(calm)
+        quiet, noted = np.array(calm), np.empty(len(marks) * len(coef))
         made = self._advance(
             *self._look, np.array(hyper), lrs, int(len(lrs) > 1), momenta, int(len(momenta) > 1),
-            first, count, limit, *tolerances, quiet, tuple(self._method.flags[name] for name in rule.flags), row,
+            first, count, limit, *tolerances, quiet, marks.start, marks.step, noted,
+            tuple(self._method.flags[name] for name in rule.flags), row,
         )  # fmt: skip
+        self.noted = noted.reshape(len(marks), len(coef)).tolist()
         self.restore(row[np.argsort(powers)].tolist(), rule.whole.unpack(len(powers), row.tolist()))
         return int(made), quiet.tolist()
 

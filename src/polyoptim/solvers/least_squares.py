@@ -58,7 +58,9 @@ def least_squares(problem: Problem, eps: float) -> tuple[Optimum, Quadratic | No
     if not np.isfinite(value):
         return Optimum(), None
     is_zero = sum_of_squares <= limit or value == 0
-    design = problem.design() * root[:, None]
+    design = problem.design()
+    if weight is not None:
+        design *= root[:, None]
     if not np.isfinite(design).all():
         return Optimum(value, None, "exact", is_zero), None
     r = basis.T @ design
@@ -170,22 +172,28 @@ def _arnoldi(x: Array, root: Array, count: int) -> Array:
 
 def _coefficients(problem: Problem, design: Array, quadratic: Quadratic, fitted: Array, largest: float) -> Array | None:
     """Return dense coefficients in the problem's basis that reproduce `fitted`, or None where float64 cannot."""
-    norms = np.linalg.norm(design, axis=0)
-    norms = np.where(norms > 0, norms, 1)
     for solve in (_by_small_system, _by_samples):
-        coef = solve(design / norms, quadratic.r / norms, quadratic.q, fitted)
-        if coef is not None and np.abs(design @ (coef / norms) - fitted).max() <= 1e-9 * largest:
-            return problem.dense(coef / norms)
+        coef = solve(design, quadratic, fitted)
+        if coef is not None and np.abs(design @ coef - fitted).max() <= 1e-9 * largest:
+            return problem.dense(coef)
     return None
 
 
-def _by_small_system(_design: Array, r: Array, q: Array, _fitted: Array) -> Array | None:
-    """Return the solution of R c = q where R is square and far from singular."""
-    if r.shape[0] != r.shape[1] or not np.linalg.cond(r) < 1e8:
+def _by_small_system(_design: Array, quadratic: Quadratic, _fitted: Array) -> Array | None:
+    """Return the solution of R c = q where R is square and, its columns scaled to length 1, far from singular."""
+    r, norms = quadratic.r, _lengths(quadratic.r)
+    if r.shape[0] != r.shape[1] or not np.linalg.cond(r / norms) < 1e8:
         return None
-    return np.asarray(np.linalg.solve(r, q))
+    return np.asarray(np.linalg.solve(r / norms, quadratic.q) / norms)
 
 
-def _by_samples(design: Array, _r: Array, _q: Array, fitted: Array) -> Array:
+def _by_samples(design: Array, _quadratic: Quadratic, fitted: Array) -> Array:
     """Return the least solution on the samples: where there are many, the one of the smallest size."""
-    return np.asarray(np.linalg.lstsq(design, fitted, rcond=None)[0])
+    norms = _lengths(design)
+    return np.asarray(np.linalg.lstsq(design / norms, fitted, rcond=None)[0] / norms)
+
+
+def _lengths(columns: Array) -> Array:
+    """Return the length of each column, and 1 for a column of zeros."""
+    norms = np.linalg.norm(columns, axis=0)
+    return np.where(norms > 0, norms, 1)

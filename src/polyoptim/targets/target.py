@@ -100,6 +100,8 @@ class Target:
 
     def notes(self, points: Samples, dtype: str) -> list[str]:
         """Return what rounding to the dtype has lost."""
+        if (points.x[1:] > points.x[:-1]).all():  # a fifth of the time of what follows
+            return []
         before = len(points) if self.data is None else len(np.unique(self.data[0]))
         after = len(np.unique(points.x))
         if after == before:
