@@ -30,8 +30,8 @@ INTRODUCTION = """\
 Written by `python benchmarks/intervals.py --write`. In each of 10 000 draws a quadratic with noise is sampled at evenly
 spread x, fitted by least squares, and the bands of 95 % are taken at four points inside the data. The table has the
 share of draws in which a band held what it is to hold, the least and the largest over the points; "errors" says whether
-the standard deviation of the noise came from the residuals (relative) or was given as sigma (absolute). Student's t with 3
-degrees of freedom has a standard deviation of 1.73, which is what sigma is then."""
+the standard deviation of the noise came from the residuals (relative) or was given as sigma (absolute). Student's t
+with 3 degrees of freedom has a standard deviation of 1.73, which is what sigma is then."""
 
 
 def gaussian(rng: np.random.Generator, count: int) -> Array:

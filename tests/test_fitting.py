@@ -283,6 +283,15 @@ def test_every_basis_holds_the_same_polynomial(basis):
     assert (np.abs(result(x) - fit(x, y, degree=6)(x)) <= 1e-15 * size).all()
 
 
+@pytest.mark.parametrize("basis", ["power", "chebyshev", "legendre", "hermite", "laguerre"])
+def test_numpys_object_is_the_same_polynomial(basis):
+    x = np.linspace(0.5, 3, 40)
+    result = fit(x, np.exp(x), degree=4, basis=basis)
+    theirs = result.to_numpy()
+    assert type(theirs).__name__.lower() == ("polynomial" if basis == "power" else basis)
+    assert theirs(x) == pytest.approx(result(x), rel=1e-12)
+
+
 def test_several_columns_have_total_degree():
     rng = np.random.default_rng(10)
     x = rng.uniform(-2, 5, (60, 3)) * [1, 1e3, 1e-3] + [0, 5e4, 0]

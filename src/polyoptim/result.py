@@ -141,6 +141,24 @@ class Result:
                 found[..., place] *= column[power]
         return found
 
+    def to_numpy(self) -> Any:
+        """Return the polynomial as numpy.polynomial has it: a Chebyshev, a Legendre, … as the basis is.
+
+        With the same coefficients, domain and window; numpy maps x in another order of operations, so that values may
+        differ by rounding, and by more where the domain is far from zero.
+
+        Examples
+        --------
+        >>> from polyoptim import fit
+        >>> fit([0.0, 1.0, 2.0], [1.0, 2.0, 5.0], degree=2).to_numpy().convert().coef.round(12) + 0.0
+        array([1., 0., 1.])
+        """
+        if self.terms is not None:
+            raise ArgumentError("numpy.polynomial has no polynomial in several columns.")
+        kind = getattr(np.polynomial, {"power": "Polynomial"}.get(self.basis, self.basis.capitalize()))
+        window = self.domain if self.window is None else self.window  # alike, nothing is mapped
+        return kind(self.coef, domain=self.domain, window=window)
+
     def predict(self, x: npt.ArrayLike, interval: str | None = None, level: float = 0.95) -> Any:
         """Return the polynomial at x with a band, and which points lie outside the data.
 

@@ -135,7 +135,7 @@ def fit(
     if predict is not None and not as_json:
         emit("\n" + _table(LATE["rows"](result, predict, level)))
     wrong = write_files(result, save, plot, export, show=sys.stdout.isatty() and not (as_json or quiet))
-    bad = strict and not result.stats["dof"] > 0
+    bad = strict and not (result.stats or {})["dof"] > 0
     if bad:
         say(f"polyoptim fit: {result.count} rows leave no degrees of freedom. Give more, or a lower degree.")
     return wrong or (FAILED if bad else 0)
