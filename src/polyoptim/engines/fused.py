@@ -70,7 +70,7 @@ def run(problem: Problem, plan: Plan, *, single: bool = False) -> Solution:
     ``torch.nn.Linear(columns, 1, dtype=torch.float64)`` after ``torch.manual_seed(seed)``, float for float, and so are
     the permutations of minibatches.
 
-    Updates at which nothing is to be recorded or judged are made in one go, by a compiled loop or, where that does not
+    Updates at which nothing is to be judged, nor told, are made in one go, by a compiled loop or, where that does not
     pay, by the same loop in plain Python; the others one at a time.
     """
     return _Run(problem, plan, single).solution()

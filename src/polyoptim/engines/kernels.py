@@ -81,7 +81,6 @@ def run_text(kind: Kind, compiled: bool) -> str | None:
         evaluate = [
             *lines_of(formula.operations, compiled),
             *(f"g{k} = {name}" for k, name in enumerate(formula.slope)),
-            f"squares = {_sum(f'g{k} * g{k}' for k in range(m))}",
             f"loss = optimum + factor * {formula.value}",
         ]
         setup = numbers_of_quadratic(m)
@@ -115,9 +114,6 @@ def data_text(kind: Kind, loss: str, basis: str, powers: tuple[int, ...], weight
         "loss = scale * work[0]",
         *([f"g{k} = scale * work[{k + 1}]" for k in range(m)] if kind.unrolled else []),
         *([] if kind.unrolled else [f"for k in range({m}):", "    gradient[k] = scale * work[k + 1]"]),
-        "squares = 0.0",
-        *([f"squares += g{k} * g{k}" for k in range(m)] if kind.unrolled else []),
-        *([] if kind.unrolled else [f"for k in range({m}):", "    squares += gradient[k] * gradient[k]"]),
     ]
     setup = [] if kind.unrolled else [f"gradient = work[{m + 2}:]"]
     parameters = {**DATA, "low": WHOLE, "high": WHOLE, "size": WHOLE, "stride": WHOLE, "mean": WHOLE, **UPDATES}
@@ -253,9 +249,7 @@ for j in range({m}):
     c = coef[j]
     for i in range(j):
         residual[i] += rows[j * {m} + i] * c
-    residual[j] = rows[j * {m} + j] * c
-for i in range({m}):
-    residual[i] -= wanted[i]
+    residual[j] = rows[j * {m} + j] * c - wanted[j]
 value = residual[0] * residual[0]
 for i in range(1, {m}):
     value = value + residual[i] * residual[i]
@@ -265,10 +259,7 @@ for j in range({m}):
 for i in range(1, {m}):
     c = residual[i]
     for j in range(i, {m}):
-        gradient[j] += down[i * {m} + j] * c
-squares = 0.0
-for j in range({m}):
-    squares += gradient[j] * gradient[j]""".splitlines()
+        gradient[j] += down[i * {m} + j] * c""".splitlines()
 
 
 def _advance(
@@ -279,11 +270,13 @@ def _advance(
     evaluate: Sequence[str],
     compiled: bool,
 ) -> str:
-    """Return the loop over the updates of one run, around lines that find ``loss``, gradient and its ``squares``."""
+    """Return the loop over the updates of one run, around lines that find ``loss`` and its gradient."""
     m, rule = kind.columns, RULES[kind.rule]
     count = len(step.state) if kind.unrolled else step.scalars
     taken = [f"c{k}" for k in range(m)] if kind.unrolled else []
     kept = [f"s{k}" for k in range(count)]
+    parts = [f"g{k}" for k in range(m)] if kind.unrolled else ["gradient[k]"]
+    added = [f"    squares += {part} * {part}" for part in parts]
     body = [
         "if made == mark:",
         *(f"    noted[place + {k}] = c{k}" for k in range(len(taken))),
@@ -295,8 +288,12 @@ def _advance(
         *evaluate,
         "if not loss <= limit:",
         "    break",
-        "if squares <= tol_gradient:",
-        "    break",
+        "if tol_gradient >= 0.0:",
+        "    squares = 0.0",
+        *([] if kind.unrolled else [f"    for k in range({m}):"]),
+        *(added if kind.unrolled else [f"    {line}" for line in added]),
+        "    if squares <= tol_gradient:",
+        "        break",
         "if tol_loss >= 0.0:",
         "    still = abs(loss - last) <= tol_loss * abs(loss)",
         f"    if still and quiet >= {CALM_UPDATES - 1}.0:",

@@ -187,9 +187,12 @@ def _looped(kind: Kind, marks: int) -> tuple[list[str], list[str], list[str]]:
                 *_deeper(["factor_ij = rows[j * columns + i]", *_lanes(["r[i][lane] += factor_ij * c[j][lane]"])]),
             ]
         ),
-        *_deeper(["factor_ij = rows[j * columns + j]", *_lanes(["r[j][lane] = factor_ij * c[j][lane]"])]),
-        f"for i in {span}:",
-        *_deeper(["goal = wanted[i]", *_lanes(["r[i][lane] -= goal"])]),
+        *_deeper(
+            [
+                "factor_ij, goal = rows[j * columns + j], wanted[j]",
+                *_lanes(["r[j][lane] = factor_ij * c[j][lane] - goal"]),
+            ]
+        ),
         *_lanes(["last[lane] = r[0][lane] * r[0][lane]"]),
         "for i in range(1, columns):",
         *_deeper(_lanes(["last[lane] = last[lane] + r[i][lane] * r[i][lane]"])),

@@ -32,14 +32,15 @@ def linspace(a: float, b: float, samples: int) -> Array:
         return np.array([a])
     step = (b - a) / (samples - 1)
     half = samples // 2
-    first = fused_sum(a, step, np.arange(half, dtype=np.float64))
-    second = fused_sum(b, -step, np.arange(samples - half, dtype=np.float64)[::-1])
-    return np.concatenate([first, second])
+    starts, counts = np.full(samples, a), np.arange(samples, dtype=np.float64)
+    starts[half:] = b
+    counts[half:] -= samples - 1
+    return fused_sum(starts, step, counts)
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def fused_sum(start: float, step: float, counts: Array) -> Array:
-    """Return start + step · count with one rounding, for counts below 2**26.
+def fused_sum(starts: Array, step: float, counts: Array) -> Array:
+    """Return start + step · count with one rounding, for counts of a size below 2**26.
 
     The product is split exactly (Dekker 1971, doi:10.1007/BF01397083), and the three parts are added by rounding the
     small ones to odd first (Boldo and Melquiond 2008, doi:10.1109/TC.2007.70819).
@@ -47,10 +48,10 @@ def fused_sum(start: float, step: float, counts: Array) -> Array:
     split = step * 134217729.0
     high = split - (split - step)
     if not np.isfinite(high):
-        return start + step * counts
+        return starts + step * counts
     product = step * counts
     rest = (high * counts - product) + (step - high) * counts
-    total, error = _two_sum(np.full_like(product, start), product)
+    total, error = _two_sum(starts, product)
     small, lost = _two_sum(error, rest)
     even = (small.view(np.int64) & 1) == 0
     toward = np.where(lost > 0, np.inf, -np.inf)
