@@ -36,7 +36,9 @@ def test_docstring_of_train_names_every_parameter() -> None:
 
 def test_bases_and_losses() -> None:
     assert list(FAMILIES) == ["power", "chebyshev", "legendre", "hermite", "laguerre"]
-    assert list(LOSSES) == ["squared", "absolute", "huber", "smooth_l1", "logcosh", "pnorm"]
+    assert list(LOSSES) == [
+        "squared", "absolute", "huber", "smooth_l1", "soft_l1", "logcosh", "pnorm", "quantile", "tukey",
+    ]  # fmt: skip
 
 
 def test_status() -> None:

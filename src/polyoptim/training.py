@@ -117,8 +117,8 @@ def train(
     degree, powers : the highest power, or the list of powers that may appear; without a 0 there is no constant.
     basis : "power", "chebyshev", "legendre", "hermite" or "laguerre".
     mapped : whether the domain is mapped onto the window of the basis. None: all but "power".
-    loss, loss_options : "squared", "absolute", "huber" (delta), "smooth_l1" (beta), "logcosh", "pnorm" (p), or a
-        torch.nn.Module of one's own, called with (prediction, y).
+    loss, loss_options : "squared", "absolute", "huber" (delta), "smooth_l1" (beta), "soft_l1" (delta), "logcosh",
+        "pnorm" (p), "quantile" (q), "tukey" (c), or a torch.nn.Module of one's own, called with (prediction, y).
     reduction : "sum" or "mean".
     optimizer, lr, optimizer_options : a class of torch.optim by name in any letter case, or one's own class or
         factory, with torch's names and defaults; ``lr=None`` takes the optimizer's own default.

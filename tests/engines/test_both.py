@@ -384,6 +384,8 @@ DRAWS: dict[str, Callable[[np.random.Generator], float]] = {
     "delta": lambda draw: float(draw.uniform(0.1, 2.0)),
     "beta": lambda draw: float(draw.choice([0.0, draw.uniform(0.1, 2.0)])),
     "p": lambda draw: float(draw.choice([1.0, draw.uniform(1.0, 1.9), 2.0, draw.uniform(2.0, 4.0)])),
+    "q": lambda draw: float(draw.uniform(0.05, 0.95)),
+    "c": lambda draw: float(draw.uniform(1.0, 5.0)),
 }
 
 

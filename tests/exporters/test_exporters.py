@@ -40,6 +40,9 @@ LOSSES: dict[str, dict[str, Any]] = {
     "smooth_l1": {"beta": 0.2},
     "logcosh": {},
     "pnorm": {"p": 1.5},
+    "soft_l1": {"delta": "1/3"},
+    "quantile": {"q": 0.8},
+    "tukey": {"c": 1.5},
 }
 
 # One argument of each function; those of two or three are below.

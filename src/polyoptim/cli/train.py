@@ -56,7 +56,7 @@ PANELS = {
     default="squared",
     show_default=True,
     shell_complete=completion("loss"),
-    help="squared, absolute, huber, smooth_l1, logcosh or pnorm.",
+    help="squared, absolute, huber, smooth_l1, soft_l1, logcosh, pnorm, quantile or tukey.",
 )
 @click.option("--loss-set", metavar="NAME=VALUE …", multiple=True, help="Options of the loss, such as delta=0.5.")
 @click.option(

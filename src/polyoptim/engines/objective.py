@@ -108,6 +108,7 @@ WHOLE_ARRAYS: dict[str, Callable[..., Any]] = {
     "maximum": np.maximum,
     "minimum": np.minimum,
     "sign": np.sign,
+    "sqrt": np.sqrt,
     "divide": np.divide,
     "power": np.power,
     "exp": np.exp,
