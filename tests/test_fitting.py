@@ -377,7 +377,10 @@ def test_bad_samples_are_named(x, y, words):
         ({"fixed": {9: 1}}, "beyond degree 3"),
         ({"through": [(1, 2, 3)]}, "points of 2 numbers"),
         ({"loss": "square"}, "did you mean 'squared'"),
-        ({"loss": "huber"}, "squared loss only"),
+        ({"loss": "huber", "exact": True}, "exact belongs to the squared loss"),
+        ({"loss": "huber", "ridge": 1}, "ridge belongs to the squared loss"),
+        ({"loss": "huber", "degree": "auto"}, "compares squared errors"),
+        ({"loss": "huber", "loss_options": {"delta": -1}}, "delta of loss 'huber'"),
         ({"by": "g"}, "no groups so far"),
     ],
 )

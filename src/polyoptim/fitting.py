@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from polyoptim import __version__
 from polyoptim.arguments import Arguments, check_powers, read_options, read_size, resolve_domain
@@ -19,19 +20,21 @@ from polyoptim.canonical import plain
 from polyoptim.domain import Domain
 from polyoptim.engines.surroundings import cores
 from polyoptim.errors import ArgumentError, DataError, StatusError
-from polyoptim.losses import find_loss
+from polyoptim.losses import Loss, find_loss
 from polyoptim.moments import Index
 from polyoptim.result import Result
 from polyoptim.solution import Status, Trace
+from polyoptim.solvers.any_loss import fit_loss
 from polyoptim.solvers.normal_equations import Shape, nearest, system_of_rationals
 from polyoptim.solvers.selection import Tried, choose_degree
 from polyoptim.solvers.squared import Fitted, Part, fit_rationals, fit_squared, frame_of, in_basis, pieces
-from polyoptim.statistics import statistics
+from polyoptim.statistics import loss_statistics, statistics
 from polyoptim.targets.expression import number
 from polyoptim.targets.sheet import Sheet, open_sheet
 
 AT_A_TIME = 1 << 14  # rows whose residuals stay in a processor's cache
 AUTO = "auto"
+LOW, MOST_LISTED = 0.5, 20  # rows that pull with less than half their weight are listed
 
 
 def fit(
@@ -76,7 +79,9 @@ def fit(
     fixed : coefficients of powers of x that keep their value, such as ``{0: 0}``; their standard error is 0.
     through : points (x, y) that the curve goes through.
     basis, domain : in which `coef` of the result stands; the domain is the range of x unless one is given.
-    loss, loss_options : how far a residual is; only "squared" so far.
+    loss, loss_options : how far a residual is: any loss by name, as for `train`. All but "squared" hold the rows in
+        memory; their optimum is found by descent and proved by a lower bound where they are convex. Lengths such as
+        delta are in the unit of y.
     ridge : what the squares of the Chebyshev coefficients on the range of x, all but the constant's, are multiplied by
         and added to the loss.
     by : a column of groups; not built yet.
@@ -109,7 +114,7 @@ def fit(
     check = Arguments()
     family: Family = check(lambda: FAMILIES[basis])
     used = check(lambda: find_loss(loss) if isinstance(loss, str) else _no_loss(loss))
-    check(lambda: _check_built(used, by))
+    check(lambda: _check_together(used, by, exact, degree))
     options = check(lambda: used.check(read_options(loss_options, "loss_options")) if used else {})
     penalty = check(lambda: read_size(ridge, "ridge"))
     interval = check(lambda: None if domain is None else resolve_domain(domain, None))
@@ -129,27 +134,67 @@ def fit(
 
     if highest is None:
         highest, tried = choose_degree(rows, shape, cores())
-    if exact:
-        columns = sheet.rationals()
-        fitted = fit_rationals(system_of_rationals(highest, *columns), shape)
+    if used.name != "squared":
+        outcome = _by_loss(rows, highest, shape, used, options)
+    elif exact:
+        outcome = _squared(fit_rationals(system_of_rationals(highest, *sheet.rationals()), shape), shape, sigma)
     else:
         extent = sheet.extent()
         known = None if extent is None else frame_of(highest, extent)
-        fitted = fit_squared(rows, highest, shape, cores(), known)
-    found = statistics(fitted, shape, absolute=sigma is not None)
+        outcome = _squared(fit_squared(rows, highest, shape, cores(), known), shape, sigma)
     if tried:
-        found["degrees"] = [asdict(one) for one in tried]
+        outcome.stats["degrees"] = [asdict(one) for one in tried]
     seconds = time.perf_counter() - begin
-    result = _result(family, interval, sheet, fitted, found, shape, {**given, "loss_options": options}, seconds)
-    if strict and not found["dof"] > 0:
+    result = _result(family, interval, sheet, outcome, shape, {**given, "loss_options": options}, seconds)
+    if strict and result.status is not Status.CONVERGED:
+        raise StatusError(f"Not converged: {result.message}", result)
+    if strict and not outcome.stats["dof"] > 0:
         raise StatusError(f"{result.count} rows leave no degrees of freedom. Give more, or a lower degree.", result)
     return result
 
 
-def _check_built(loss: Any, by: Any) -> None:
-    """Refuse what is not built yet, rather than to leave it out in silence."""
-    if loss is not None and loss.name != "squared":
-        raise ArgumentError(f"fit solves the squared loss only so far, got {loss.name!r}. Use train for other losses.")
+@dataclass(frozen=True)
+class Outcome:
+    """A fit and what is known of it: its loss, and whether that is the least one."""
+
+    fitted: Fitted
+    stats: dict[str, Any]
+    loss: float
+    kind: str | None
+    status: Status
+    message: str
+
+
+def _squared(fitted: Fitted, shape: Shape, sigma: Any) -> Outcome:
+    stats = statistics(fitted, shape, absolute=sigma is not None)
+    kind = "exact" if math.isfinite(stats["rss"]) else None
+    return Outcome(fitted, stats, stats["rss"], kind, Status.CONVERGED, "Solved.")
+
+
+def _by_loss(
+    rows: Callable[[], Iterable[Part]], degree: int, shape: Shape, loss: Loss, options: Mapping[str, float]
+) -> Outcome:
+    found = fit_loss(rows, degree, shape, loss, options)
+    stats = loss_statistics(found.fitted, shape, found.robust)
+    stats["low_weight"] = _low_rows(found.row_weight)
+    robust = found.robust
+    return Outcome(found.fitted, stats, robust.value, robust.kind, robust.status, robust.message)
+
+
+def _low_rows(weight: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Return how many rows pull with less than half their weight, and the lowest of them as (row, weight)."""
+    low = np.flatnonzero(weight < LOW)
+    lowest = low[np.argsort(weight[low], kind="stable")][:MOST_LISTED]
+    return {"count": len(low), "rows": [[int(row), float(weight[row])] for row in lowest]}
+
+
+def _check_together(loss: Any, by: Any, exact: bool, degree: Any) -> None:
+    """Refuse what does not go together, and what is not built yet, rather than to leave it out in silence."""
+    squared = loss is None or loss.name == "squared"
+    if exact and not squared:
+        raise ArgumentError(f"exact belongs to the squared loss, got loss {loss.name!r}. Leave one of them out.")
+    if degree == AUTO and not squared:
+        raise ArgumentError(f"degree='auto' compares squared errors, got loss {loss.name!r}. Give a degree.")
     if by is not None:
         raise ArgumentError("fit has no groups so far. Leave out by, and fit each group by itself.")
 
@@ -235,12 +280,12 @@ def _result(
     family: Family,
     interval: Domain | None,
     sheet: Sheet,
-    fitted: Fitted,
-    found: dict[str, Any],
+    outcome: Outcome,
     shape: Shape,
     arguments: Mapping[str, Any],
     seconds: float,
 ) -> Result:
+    fitted, found = outcome.fitted, outcome.stats
     frame = fitted.frame
     low, high = frame.lows[0], frame.highs[0]
     if interval is None:
@@ -261,17 +306,17 @@ def _result(
         window=window,
         powers=tuple(powers),
         target=sheet.about,
-        loss=found["rss"],
-        optimum=found["rss"] if math.isfinite(found["rss"]) else None,
-        optimum_kind="exact" if math.isfinite(found["rss"]) else None,
+        loss=outcome.loss,
+        optimum=None if outcome.kind is None else outcome.loss,
+        optimum_kind=outcome.kind,
         optimum_coef=None,
-        excess=0.0,
-        gap=0.0 if found["rss"] else None,
+        excess=None if outcome.kind is None else 0.0,
+        gap=0.0 if outcome.kind is not None and outcome.loss else None,
         sup_error=math.nan,
         sup_error_kind="sampled",
         trace=Trace(),
-        status=Status.CONVERGED,
-        message="Solved.",
+        status=outcome.status,
+        message=outcome.message,
         steps=0,
         seconds=seconds,
         engine="",

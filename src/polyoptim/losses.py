@@ -135,14 +135,14 @@ class Loss:
     No scale is estimated inside a loss: delta, beta and c are in the unit of y, as in torch, where statistics give them
     in multiples of a robust standard deviation.
 
-    ``soft_l1`` is what ``scipy.optimize.least_squares`` calls ``rho_`` with ``f_scale=delta``: ``delta² rho(r²/delta²)``
+    ``soft_l1`` is what ``scipy.optimize.least_squares`` has with ``f_scale=delta``: ``delta² rho(r²/delta²)``
     with ``rho(z) = 2 (sqrt(1 + z) - 1)``. It is about r² near 0, as the squared loss; SciPy's cost is half its sum.
 
     ``quantile`` is the pinball loss of ``y - p(x) = -r``: its optimum has the share q of the y below it (Koenker and
     Bassett, 1978, doi:10.2307/1913643). With q = 1/2 it is half the absolute loss.
 
-    ``tukey`` is the biweight of Beaton and Tukey, 1974, doi:10.1080/00401706.1974.10489171; c = 4.685 times the standard
-    deviation loses 5 % of the efficiency of least squares on normal residuals.
+    ``tukey`` is the biweight of Beaton and Tukey, 1974, doi:10.1080/00401706.1974.10489171; c = 4.685 times the
+    standard deviation loses 5 % of the efficiency of least squares on normal residuals.
     """
 
     name: str

@@ -9,6 +9,7 @@ from flint import arb, ctx
 
 from polyoptim.distributions import f_tail, t_tails
 from polyoptim.solvers.normal_equations import Shape, nearest
+from polyoptim.solvers.robust import Robust
 from polyoptim.solvers.squared import Fitted, power_coef, total_squares, unit_covariance
 
 
@@ -93,6 +94,45 @@ def statistics(fitted: Fitted, shape: Shape, *, absolute: bool) -> dict[str, Any
             "fixed": [list(index) for index in shape.fixed],
             "constant": centered,
             "mean_weight": nearest(system.gram[none] / arb(rows)),
+        }
+
+
+def loss_statistics(fitted: Fitted, shape: Shape, robust: Robust) -> dict[str, Any]:
+    """Return the statistics of a fit by another loss than the squared one, under the same names.
+
+    The errors are asymptotic: those of an M-estimator (Huber), or of a quantile from the density of the residuals.
+    "sigma" is the normalised median absolute residual; what belongs to squares (R², F, AICc, BIC) is None.
+    """
+    solved, system = fitted.solved, fitted.system
+    known = robust.covariance is not None
+    with ctx.workprec(system.precision):
+        coef, spread = power_coef(fitted), unit_covariance(fitted, power=True)
+        size = coef.nrows()
+        values = [nearest(coef[place, 0]) for place in range(size)]
+        errors: list[float | None] = [_root(spread[place, place].mid()) if known else None for place in range(size)]
+        for place, index in enumerate(system.columns):
+            if (given := shape.given(index)) is not None:
+                values[place], errors[place] = float(given), 0.0
+        dof = system.count - solved.free
+        ratios = [_ratio(value, error) for value, error in zip(values, errors, strict=True)]
+        return {
+            "terms": [list(index) for index in system.columns],
+            "coef_power": values,
+            "stderr_power": errors,
+            "t": ratios,
+            "p": [None if t is None or dof <= 0 else t_tails(t, dof) for t in ratios],
+            "covariance": _table(spread) if known else None,
+            "unit_covariance": _table(unit_covariance(fitted, power=False)) if known else None,
+            "ranges": [list(pair) for pair in zip(fitted.frame.lows, fitted.frame.highs, strict=True)],
+            "errors": "asymptotic",
+            "sigma": robust.scale,
+            **dict.fromkeys(("rss", "tss", "r2", "r2_adjusted", "f", "f_p", "aicc", "bic")),
+            "bound": robust.bound,
+            "dof": dof,
+            "parameters": solved.free,
+            "rows": system.count,
+            "fixed": [list(index) for index in shape.fixed],
+            "constant": solved.has_constant,
         }
 
 

@@ -66,7 +66,12 @@ PANELS = {
 )
 @click.option("--domain", nargs=2, type=NUMBER, metavar="A B", help="That the basis is mapped from.  [default: range]")
 @click.option(
-    "--loss", metavar="NAME", default="squared", show_default=True, shell_complete=completion("loss"), help="squared."
+    "--loss",
+    metavar="NAME",
+    default="squared",
+    show_default=True,
+    shell_complete=completion("loss"),
+    help="squared, absolute, huber, smooth_l1, soft_l1, logcosh, pnorm, quantile or tukey.",
 )
 @click.option("--loss-set", metavar="NAME=VALUE …", multiple=True, help="Options of the loss, such as delta=0.5.")
 @click.option(

@@ -56,8 +56,12 @@ def _quality(result: Result, stats: dict[str, Any]) -> list[tuple[str, str]]:
         if stats["errors"] == "absolute"
         else "relative: their size comes from the residuals"
     )
+    if stats["errors"] == "asymptotic":
+        errors = "asymptotic: from how the loss weighs the residuals"
     rows = [("errors", errors)]
-    if stats["sigma"] is not None:
+    if stats["errors"] == "asymptotic":
+        rows.append(("scale", f"{_short(stats['sigma'])}   1.4826 times the median absolute residual"))
+    elif stats["sigma"] is not None:
         rows.append(("residual std. dev.", f"{_short(stats['sigma'])}   on {dof:g} degrees of freedom"))
     else:
         rows.append(("residual std. dev.", "none: there are no degrees of freedom left"))
@@ -68,11 +72,21 @@ def _quality(result: Result, stats: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("F", f"{_short(stats['f'])}   p {_probability(stats['f_p'])}"))
     if stats["aicc"] is not None:
         rows.append(("AICc, BIC", f"{stats['aicc']:.6g}, {stats['bic']:.6g}"))
-    rows.append(("loss", f"{result.loss:.10g}   {result.arguments['loss']}, sum over {result.count} rows; the optimum"))
+    least = {"exact": "the optimum", "best found": "best found"}.get(str(result.optimum_kind), "not known to be least")
+    rows.append(("loss", f"{result.loss:.10g}   {result.arguments['loss']}, sum over {result.count} rows; {least}"))
+    if stats.get("low_weight", {}).get("count"):
+        rows.append(("low weight", _low(stats["low_weight"])))
     rows.append(("largest error", f"{_short(result.sup_error)}   {result.sup_error_kind} on the rows"))
     for name, (low, high) in zip(inputs(result), stats["ranges"], strict=True):
         rows.append((f"range of {name}", f"{low!r} to {high!r}"))
     return rows
+
+
+def _low(found: dict[str, Any]) -> str:
+    """Return the rows that pull with less than half their weight; the first row of a table is row 0."""
+    listed = ", ".join(f"{row} ({weight:.2g})" for row, weight in found["rows"][:8])
+    rest = found["count"] - min(len(found["rows"]), 8)
+    return f"row {listed}" + (f" and {rest} more" if rest else "") + "   the share of its weight that a row has"
 
 
 def _degrees(result: Result, tried: list[dict[str, Any]]) -> str:

@@ -18,7 +18,7 @@ def html(result: Result) -> str:
     """Return the result as HTML without scripts or anything from elsewhere; every text is escaped."""
     rows = [("formula", result.formula), ("loss", f"{result.loss:.10g}")]
     if result.verb == "fit":
-        known = [(name, (result.stats or {})[name]) for name in ("sigma", "r2")]
+        known = [(name, (result.stats or {}).get(name)) for name in ("sigma", "r2")]
         rows += [(name, f"{value:.10g}") for name, value in known if value is not None]
     else:
         best = "not known" if result.optimum is None else f"{result.optimum:.10g} ({result.optimum_kind})"

@@ -56,7 +56,9 @@ def verdict(result: Result) -> str:
     """Return one line that puts the loss next to the optimum."""
     kind = kind_of_polynomial(result)
     if result.verb == "fit":
-        return f"Loss: {result.loss!r}: no {kind} has a smaller one on these rows."
+        least = f"no {kind} has a smaller one on these rows"
+        known = {"exact": least, "best found": "the best that was found"}
+        return f"Loss: {result.loss!r}: {known.get(str(result.optimum_kind), 'not known to be the least')}."
     if result.optimum is None:
         loss = f"Loss: {result.loss!r}." if math.isfinite(result.loss) else "The loss is not finite."
         why = (

@@ -66,7 +66,7 @@ def least_sided(rows: Rows, sides: Sides) -> Descent:
         slopes, found = _to_optimum(a, moved, sides, basis)
         iterations += len(found)
         for corner in found if moved is b else found[-1:]:
-            z: Array = np.linalg.solve(a[corner], b[corner])
+            z: Array = np.asarray(np.linalg.solve(a[corner], b[corner]), dtype=np.float64)
             value = _total(a, b, sides, z)
             if value <= WORSE * values[-1]:
                 best, basis = z, corner

@@ -192,8 +192,7 @@ def solve(system: System, shape: Shape) -> Solved:
         Where the samples do not determine it.
     """
     with ctx.workprec(system.precision):
-        to_power = _to_power(tuple(system.columns), tuple(system.maps))
-        start, directions = _allowed(system, shape, to_power)
+        to_power, start, directions = allowed(system, shape)
         constant = shape.has_constant(len(system.maps))
         gram, right = system.matrix(), arb_mat([[value] for value in system.right])
         if directions is None:
@@ -236,8 +235,16 @@ def _rss(system: System, gram: Any, right: Any, coef: Any) -> Any:
     return system.squares - 2 * cross + (coef.transpose() * gram * coef)[0, 0]
 
 
+def allowed(system: System, shape: Shape) -> tuple[Any, Any, Any]:
+    """Return what turns coefficients into those of powers of x, a polynomial of that shape, and how it may be changed.
+
+    The directions are None where there are none.
+    """
+    to_power = _to_power(tuple(system.columns), tuple(system.maps))
+    return (to_power, *_allowed(system, shape, to_power))
+
+
 def _allowed(system: System, shape: Shape, to_power: Any) -> tuple[Any, Any]:
-    """Return a polynomial of that shape, and the directions in which it may be changed, None where there are none."""
     size = len(system.columns)
     rows, wanted = [], []
     for place, index in enumerate(system.columns):
