@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 from flint import arb, ctx
@@ -42,6 +43,7 @@ def f_tail(f: float, numerator: float, denominator: float) -> float:
     return _share(arb(denominator), arb(numerator) * arb(f), arb(denominator) / 2, arb(numerator) / 2)
 
 
+@lru_cache(maxsize=256)
 def t_quantile(level: float, dof: float) -> float:
     """Return the t for which abs(T) <= t with probability `level`; with infinite `dof` that of the normal distribution.
 

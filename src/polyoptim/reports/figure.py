@@ -65,7 +65,9 @@ def _of_fit(result: Result, path: str | os.PathLike[str] | None) -> Figure:
     above.legend(fontsize=8)
     below.axhline(0, color=TARGET, linewidth=0.8)
     below.plot(x, y - result(x), ".", color=LEARNED, markersize=4)
-    below.set(xlabel=result.target.get("x", "x"), ylabel="y − p(x)")
+    name = result.target.get("x", "x")
+    since = result.target.get("origins", {}).get(name)
+    below.set(xlabel=f"{name}, seconds from {since}" if since else name, ylabel="y − p(x)")
     for panel in (above, below):
         panel.grid(alpha=0.25)
     drawn.suptitle(_wrapped(result.formula, 95), fontsize=10)
