@@ -50,3 +50,10 @@ def test_ends():
     assert f_tail(math.inf, 3, 4) == 0.0
     assert math.isnan(t_tails(math.nan, 3))
     assert math.isnan(f_tail(math.nan, 3, 4))
+
+
+@pytest.mark.parametrize("t", [0.0, 0.5, 3.0, 20.0, 200.0])
+def test_infinitely_many_degrees_of_freedom_are_the_normal_distribution(t):
+    with mpmath.workdps(30):
+        truth = float(mpmath.erfc(mpmath.mpf(t) / mpmath.sqrt(2)))
+    assert t_tails(t, math.inf) == pytest.approx(truth, rel=1e-13)

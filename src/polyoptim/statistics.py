@@ -73,7 +73,7 @@ def statistics(fitted: Fitted, shape: Shape, *, absolute: bool) -> dict[str, Any
             "coef_power": values,
             "stderr_power": errors,
             "t": ratios,
-            "p": [None if t is None else t_tails(t, min(degrees, 1e15)) for t in ratios],
+            "p": [None if t is None else t_tails(t, degrees) for t in ratios],
             "covariance": None if variance is None else _table(unit * one),
             "unit_covariance": _table(plain),
             "ranges": [list(pair) for pair in zip(fitted.frame.lows, fitted.frame.highs, strict=True)],
