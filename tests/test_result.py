@@ -36,6 +36,7 @@ RESULTS: dict[str, Any] = {
     "diverged": lambda: train("sin(x)", optimizer="SGD", lr=1.0, **QUICK),
     "overflow": lambda: train("sin(x)", degree=200, **QUICK),
     "huber": lambda: train("sin(x)", loss="huber", loss_options={"delta": "1/2"}, **QUICK),
+    "tukey": lambda: train("sin(x)", loss="tukey", loss_options={"c": "1/2"}, **QUICK),
     "own classes": lambda: train("sin(x)", loss=lambda p, y: (p - y) ** 4, optimizer=_factory, **QUICK),
     "schedule": lambda: train(
         "sin(x)",
@@ -157,6 +158,19 @@ def test_arguments_make_the_run_again(results: dict[str, Result]) -> None:
         again = train(found.target["text"], **found.arguments)
         assert again.coef.tolist() == found.coef.tolist(), name
         assert same(again.trace["loss"], found.trace["loss"]), name
+
+
+def test_no_face_calls_the_best_that_was_found_an_optimum(results: dict[str, Result], tmp_path: Path) -> None:
+    found, exact = results["tukey"], results["huber"]
+    assert (found.optimum_kind, exact.optimum_kind) == ("best found", "exact")
+    assert found.optimum is not None
+    assert found.gap == (found.loss - found.optimum) / found.optimum
+    assert "no cubic can do better" in exact.report()
+    found.export(tmp_path / "run.py")
+    for text in (found.report(plot=True), found._repr_html_(), (tmp_path / "run.py").read_text(encoding="utf-8")):
+        assert "can do better" not in text
+        assert "not convex" in " ".join(text.replace("# ", "").split())
+        assert "optimum" not in text.casefold()
 
 
 # Reading with suspicion
@@ -446,7 +460,7 @@ def test_plot_is_written_in_several_formats(results: dict[str, Result], tmp_path
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    for name in ("lesson", "arrays", "diverged", "huber", "degree 0", "exact", "no steps"):
+    for name in ("lesson", "arrays", "diverged", "huber", "tukey", "degree 0", "exact", "no steps"):
         results[name].plot(tmp_path / "plot.png")
         plt.close("all")
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
@@ -476,7 +490,7 @@ def test_trace_is_a_sequence_of_mappings(results: dict[str, Result]) -> None:
     assert trace["loss"].tolist() == [row["loss"] for row in trace]
     with pytest.raises(KeyError, match="losss"):
         trace["losss"]
-    assert np.isnan(results["huber"].trace["gap"]).all()
+    assert np.isnan(results["own classes"].trace["gap"]).all()
 
 
 # The formula

@@ -132,17 +132,19 @@ class Loss:
 
     Notes
     -----
-    No scale is estimated inside a loss: delta, beta and c are in the unit of y, as in torch, where statistics give them
-    in multiples of a robust standard deviation.
+    No scale is estimated inside a loss: delta, beta and c are in the unit of y, as in torch, where statistics give
+    them in multiples of a robust standard deviation.
 
-    ``soft_l1`` is what ``scipy.optimize.least_squares`` has with ``f_scale=delta``: ``delta² rho(r²/delta²)``
+    ``soft_l1`` is what ``scipy.optimize.least_squares`` calls ``rho_``, ``delta² rho(r²/delta²)`` for f_scale=delta,
     with ``rho(z) = 2 (sqrt(1 + z) - 1)``. It is about r² near 0, as the squared loss; SciPy's cost is half its sum.
 
-    ``quantile`` is the pinball loss of ``y - p(x) = -r``: its optimum has the share q of the y below it (Koenker and
-    Bassett, 1978, doi:10.2307/1913643). With q = 1/2 it is half the absolute loss.
+    ``quantile`` is the pinball loss of ``y - p(x) = -r``: its optimum has the share q of the y below it (R. Koenker, G.
+    Bassett, 1978, Regression quantiles, Econometrica 46, 33-50, doi:10.2307/1913643). With q = 1/2 it is half the
+    absolute loss.
 
-    ``tukey`` is the biweight of Beaton and Tukey, 1974, doi:10.1080/00401706.1974.10489171; c = 4.685 times the
-    standard deviation loses 5 % of the efficiency of least squares on normal residuals.
+    ``tukey`` is the biweight of A. E. Beaton, J. W. Tukey (1974), Technometrics 16, 147-185,
+    doi:10.1080/00401706.1974.10489171; c = 4.685 times the standard deviation loses 5 % of the efficiency of least
+    squares on normal residuals.
     """
 
     name: str

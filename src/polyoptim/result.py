@@ -69,8 +69,9 @@ class Result:
     powers : the powers that could appear.
     target : what was to be predicted: "kind" (expression, callable, arrays, table) and its names.
     loss : of `coef`, as the engine measured it; nan where it was not finite.
-    optimum, optimum_kind, optimum_coef : the least loss of any such polynomial, "exact" where it is solved, and the
-        coefficients that reach it; None where they are not known.
+    optimum, optimum_kind, optimum_coef : the least loss of any such polynomial, "exact" where it is solved and "best
+        found" where the loss is not convex, so that a lower one may exist, and the coefficients that reach it; None
+        where they are not known.
     sup_error, sup_error_kind : largest abs(p(x) - y) and how it was obtained: "sampled" is on the samples.
     trace : the recorded rows.
     status, message : how the run ended, as one word and as one sentence.

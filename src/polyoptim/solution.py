@@ -95,7 +95,8 @@ class Optimum:
     value : that loss; None where it is not solved.
     coef : its dense coefficients in the basis, lowest degree first; None where it is not solved, or where plain
         float64 coefficients in this basis do not reproduce it.
-    kind : "exact" where it is solved; None otherwise.
+    kind : "exact" where it is solved; "best found" where the loss is not convex, so that a lower one may exist; None
+        otherwise.
     is_zero : whether `value` is zero to rounding, so that no ratio to it means anything.
     """
 

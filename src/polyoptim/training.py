@@ -46,6 +46,7 @@ from polyoptim.quadratic import Quadratic
 from polyoptim.registry import match
 from polyoptim.result import Result
 from polyoptim.solution import Optimum, Solution, Status
+from polyoptim.solvers.least_loss import least_loss
 from polyoptim.solvers.least_squares import least_squares
 from polyoptim.targets.expression import integer
 from polyoptim.targets.samples import LARGEST_KEPT, Samples
@@ -205,8 +206,8 @@ def train(
         interval = _range(points, what.notes(points, plan["dtype"]))
     window = family.window if (family.mapped if mapped is None else mapped) else None
     problem = Problem(points, family, Domain(interval.a, interval.b, window), chosen, loss_used, loss_values, reduced)
-    optimum, quadratic = least_squares(problem, EPS[plan["dtype"]]) if problem.is_squared else (Optimum(), None)
-    notes = [note] if note else []
+    optimum, quadratic, unknown = least_loss(problem, EPS[plan["dtype"]])
+    notes = [said for said in (note, unknown) if said]
     ready = Plan(**plan, optimum=optimum, quadratic=quadratic)
     with _store(checkpoint, problem, what, ready, engine_name, drawn=seed is None) as store:
         if store is not None:

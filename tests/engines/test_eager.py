@@ -501,6 +501,16 @@ def logcosh(prediction: Any, y: Any) -> Any:
     return r + torch.log1p(torch.exp(-2 * r)) - math.log(2)
 
 
+def soft_l1(prediction: Any, y: Any) -> Any:
+    square = ((prediction - y) / 0.3).square()
+    return 2 * 0.3 * 0.3 * square / (1 + (1 + square).sqrt())
+
+
+def tukey(prediction: Any, y: Any) -> Any:
+    square = ((prediction - y) / 2.0).square().clamp(max=1)
+    return 2.0 * 2.0 / 6 * square * (3 - 3 * square + square * square)
+
+
 EACH: dict[str, tuple[dict[str, float], Callable[..., Any]]] = {
     "squared": ({}, torch.nn.MSELoss(reduction="none")),
     "absolute": ({}, torch.nn.L1Loss(reduction="none")),
@@ -508,6 +518,9 @@ EACH: dict[str, tuple[dict[str, float], Callable[..., Any]]] = {
     "smooth_l1": ({"beta": 0.4}, torch.nn.SmoothL1Loss(reduction="none", beta=0.4)),
     "logcosh": ({}, logcosh),
     "pnorm": ({"p": 3.0}, lambda prediction, y: (prediction - y).abs() ** 3.0),
+    "soft_l1": ({"delta": 0.3}, soft_l1),
+    "quantile": ({"q": 0.7}, lambda prediction, y: (1 - 0.7) * (prediction - y).relu() + 0.7 * (y - prediction).relu()),
+    "tukey": ({"c": 2.0}, tukey),
 }
 WHOLE = {"squared": torch.nn.MSELoss, "absolute": torch.nn.L1Loss, "huber": torch.nn.HuberLoss}
 WHOLE["smooth_l1"] = torch.nn.SmoothL1Loss
@@ -526,8 +539,9 @@ def test_loss_equals_a_plain_loop(loss: str, reduction: str) -> None:
         X, Y, loss=loss.upper(), loss_options=options, reduction=reduction, optimizer="Adam", lr=1e-2, **SMALL
     )
     assert_same(result, expected)
-    if loss != "squared":
-        assert result.optimum is result.optimum_kind is result.excess is result.gap is None
+    assert result.optimum_kind == ("best found" if loss == "tukey" else "exact")
+    assert result.optimum is not None
+    assert result.excess == result.loss - result.optimum
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])

@@ -143,7 +143,12 @@ def _introduction(result: Result) -> str:
     ]
     if result.engine != "torch":
         lines.append("The run was made without torch, by the same rule; this program agrees with it to rounding.")
-    if result.optimum is not None:
+    if result.optimum is not None and result.optimum_kind == "best found":
+        lines.append(
+            f"The best {kind_of_polynomial(result)} that was found for these samples has a loss of {result.optimum!r}; "
+            "the loss is not convex, so a better one may exist."
+        )
+    elif result.optimum is not None:
         lines.append(
             f"No {kind_of_polynomial(result)} can do better on these samples than a loss of {result.optimum!r}."
         )

@@ -44,6 +44,11 @@ def optimum_curve(result: Result, x: Array) -> Array | None:
     return np.asarray(result.family.evaluate(result.optimum_coef, result.map.map(x)))
 
 
+def optimum_name(result: Result) -> str:
+    """Return what the optimum is called: where the loss is not convex, nobody knows whether it is one."""
+    return "best found" if result.optimum_kind == "best found" else "optimum"
+
+
 def kind_of_polynomial(result: Result) -> str:
     """Return what a person calls such a polynomial, such as "cubic" or "polynomial of degree 8"."""
     if result.terms is not None:

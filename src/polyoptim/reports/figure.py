@@ -13,7 +13,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from polyoptim.errors import ArgumentError
-from polyoptim.reports.curves import grid, kind_of_polynomial, optimum_curve, power_name, target_points, y_range
+from polyoptim.reports.curves import (
+    grid,
+    kind_of_polynomial,
+    optimum_curve,
+    optimum_name,
+    power_name,
+    target_points,
+    y_range,
+)
 from polyoptim.result import Result, write
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart.
@@ -109,7 +117,8 @@ def _curves(result: Result, panel: Any) -> None:
     else:
         panel.plot(x, y, ".", color=TARGET, markersize=3, alpha=0.6, label=f"{result.count} samples")
     if best is not None:
-        panel.plot(inside, best, "--", color=BEST, linewidth=1.2, label=f"best {kind_of_polynomial(result)}", zorder=3)
+        label = f"best {kind_of_polynomial(result)}{'' if optimum_name(result) == 'optimum' else ' found'}"
+        panel.plot(inside, best, "--", color=BEST, linewidth=1.2, label=label, zorder=3)
     panel.plot(inside, learned, color=LEARNED, linewidth=1.6, label="learned")
     shown = y_range(y, *([] if best is None else [best]), *([learned] if result.status != "diverged" else []))
     panel.set_ylim(*shown)
@@ -143,7 +152,7 @@ def _loss(result: Result, panel: Any) -> None:
     positive = bool((losses[np.isfinite(losses)] > 0).all())
     if result.optimum is not None:
         positive = positive and result.optimum > 0
-        panel.axhline(result.optimum, linestyle="--", color=BEST, label=f"optimum {result.optimum:.6g}")
+        panel.axhline(result.optimum, linestyle="--", color=BEST, label=f"{optimum_name(result)} {result.optimum:.6g}")
     if positive:
         panel.set_yscale("log")
     gap = "" if result.gap is None else f"; gap {result.gap:.3g}"
@@ -161,6 +170,6 @@ def _coefficients(result: Result, panel: Any) -> None:
         panel.plot(result.trace["step"], coefs[:, k], ".-", color=color, label=label, markersize=3)
         if result.optimum_coef is not None:
             panel.axhline(result.optimum_coef[k], linestyle="--", color=color, linewidth=0.7)
-    dashed = "" if result.optimum_coef is None else " (dashed: at the optimum)"
+    dashed = "" if result.optimum_coef is None else f" (dashed: at the {optimum_name(result)})"
     panel.set(title=f"Coefficients{dashed}", xlabel="step", ylabel="coefficient")
     panel.legend(fontsize=8, ncols=2)

@@ -7,7 +7,7 @@ import html as escape
 import numpy as np
 import numpy.typing as npt
 
-from polyoptim.reports.curves import grid, kind_of_polynomial, target_points, y_range
+from polyoptim.reports.curves import grid, kind_of_polynomial, optimum_name, target_points, y_range
 from polyoptim.reports.text import verdict
 from polyoptim.result import Result
 
@@ -22,7 +22,7 @@ def html(result: Result) -> str:
         rows += [(name, f"{value:.10g}") for name, value in known if value is not None]
     else:
         best = "not known" if result.optimum is None else f"{result.optimum:.10g} ({result.optimum_kind})"
-        rows += [("optimum", best), ("gap", "none" if result.gap is None else f"{result.gap:.4g}")]
+        rows += [(optimum_name(result), best), ("gap", "none" if result.gap is None else f"{result.gap:.4g}")]
     rows += [
         ("largest error", f"{result.sup_error:.4g} ({result.sup_error_kind} on the {result.count} samples)"),
         ("status", f"{result.status}: {result.message}"),

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from polyoptim.reports.canvas import Canvas
-from polyoptim.reports.curves import at_row, grid, kind_of_polynomial, optimum_curve, target_points, y_range
+from polyoptim.reports.curves import (
+    at_row,
+    grid,
+    kind_of_polynomial,
+    optimum_curve,
+    optimum_name,
+    target_points,
+    y_range,
+)
 from polyoptim.reports.fit_text import fit_report
 from polyoptim.reports.formula import exact_line, formula_of
 from polyoptim.result import Result
@@ -61,16 +69,24 @@ def verdict(result: Result) -> str:
         return f"Loss: {result.loss!r}: {known.get(str(result.optimum_kind), 'not known to be the least')}."
     if result.optimum is None:
         loss = f"Loss: {result.loss!r}." if math.isfinite(result.loss) else "The loss is not finite."
+        if any(note.startswith("The optimum ") for note in result.notes):
+            return f"Optimum: not known; a note says why. {loss}"
         why = (
             "it overflows" if result.arguments["loss"] == "squared" else f"the loss is {name(result.arguments['loss'])}"
         )
         return f"Optimum: not known, as {why}. {loss}"
+    best = f"{optimum_name(result).capitalize()}: {result.optimum!r}"
     if not math.isfinite(result.loss):
-        return f"Optimum: {result.optimum!r}. The loss is not finite."
+        return f"{best}. The loss is not finite."
     if result.gap is None:
-        return f"Optimum: {result.optimum!r}, zero to rounding: the target is itself a {kind}. Loss: {result.loss!r}."
+        return f"{best}, zero to rounding: the target is itself a {kind}. Loss: {result.loss!r}."
+    if result.optimum_kind == "best found":
+        return (
+            f"{best}, gap: {result.gap!r}: the loss is not convex, so a better {kind} may exist; "
+            f"you are {_percent(100 * abs(result.gap))} {'above' if result.gap >= 0 else 'below'} the best found."
+        )
     return (
-        f"Optimum: {result.optimum!r}, gap: {result.gap!r}: no {kind} can do better than {result.optimum:.5g}; "
+        f"{best}, gap: {result.gap!r}: no {kind} can do better than {result.optimum:.5g}; "
         f"you are {_percent(100 * result.gap)} above."
     )
 
@@ -107,9 +123,10 @@ def _table(result: Result) -> str:
     rows.append(("loss", f"{loss}   {name(arguments.get('loss'))}, {samples}"))
     if result.optimum is not None:
         best = "" if result.optimum_coef is None else f", reached by {formula_of(result, result.optimum_coef)}"
-        rows.append(("optimum", f"{result.optimum:.10g}   {result.optimum_kind}{best}"))
+        kind = "of several descents" if result.optimum_kind == "best found" else result.optimum_kind
+        rows.append((optimum_name(result), f"{result.optimum:.10g}   {kind}{best}"))
         if result.excess is not None:
-            gap = "none: the optimum is zero to rounding" if result.gap is None else f"{result.gap:.4g}"
+            gap = f"none: the {optimum_name(result)} is zero to rounding" if result.gap is None else f"{result.gap:.4g}"
             rows += [("excess", f"{result.excess:.4g}"), ("gap", gap)]
     rows.append(("largest error", f"{result.sup_error:.4g}   {result.sup_error_kind} on the {result.count} samples"))
     rows.append(("status", f"{result.status}: {result.message}"))
@@ -181,5 +198,5 @@ def _loss_plot(result: Result, plain: bool) -> str:
     width = max(map(len, labels))
     drawn = [f"{label:>{width}} {line}".rstrip() for label, line in zip(labels, canvas.lines(), strict=True)]
     axis = f"{'':>{width}} step {steps[0]}{f'step {steps[-1]}':>{loss_width - len(f'step {steps[0]}')}}"
-    line = " the line is the optimum" if floor else ""
+    line = f" the line is the {optimum_name(result)}" if floor else ""
     return "\n".join([f"The loss, log scale{';' if line else ''}{line}:", "", *drawn, axis])

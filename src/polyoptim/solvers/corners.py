@@ -61,12 +61,11 @@ def least_sided(rows: Rows, sides: Sides) -> Descent:
     belonging, iterations = _interior(a, b, rows.root, sides, best)
     basis = _independent(a, belonging)
     for shift in SHIFTS:
-        noise: Array = np.random.default_rng(0).uniform(-shift, shift, len(b))
-        moved = b + rows.root * rows.root * noise if shift else b
-        slopes, found = _to_optimum(a, moved, sides, basis)
+        noise: Array = np.random.default_rng(0).uniform(-shift, shift, len(b)) if shift else np.zeros(1)
+        slopes, found = _to_optimum(a, b + rows.root * rows.root * noise, sides, basis)
         iterations += len(found)
-        for corner in found if moved is b else found[-1:]:
-            z: Array = np.asarray(np.linalg.solve(a[corner], b[corner]), dtype=np.float64)
+        for corner in found[-1:] if shift else found:
+            z = np.asarray(np.linalg.solve(a[corner], b[corner]), dtype=np.float64)
             value = _total(a, b, sides, z)
             if value <= WORSE * values[-1]:
                 best, basis = z, corner

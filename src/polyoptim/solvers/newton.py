@@ -12,6 +12,7 @@ from polyoptim.solvers.rows import EPS, Array, Rows
 LIMIT = 200  # iterations
 CLOSE = 0.25  # a step along a line is taken where the slope has come down to this share
 SEARCHES = 40
+FLAT = 1e-10
 SINGULAR = 1e-7  # of the pivots of Cholesky's factor: the matrix has 14 digits
 WORSE = 1 + 4 * EPS  # by what a value may be larger: rounding
 
@@ -59,6 +60,8 @@ def descend(
         slope = penalty.slope(t)
         gradient = rows.gather(slope)
         weight = (1 - share) * penalty.curve(t) + (share * penalty.ratio(t) if share else 0)
+        if share == 1:  # where most residuals are 0, so is the curvature of a high power: any direction will do there
+            weight = np.maximum(weight, FLAT * weight.max())
         step = _solve(rows.gram(weight), -gradient)
         if step is None and share == 1:
             break

@@ -20,7 +20,7 @@ SERIES = tuple(1 / (2 * k * (2 * k - 1)) for k in range(9, 0, -1))  # of the con
 
 @dataclass(frozen=True)
 class Penalty:
-    """A loss as ``factor · value(r / length)``.
+    """A loss as ``factor · length² · value(r / length)``.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def _huber(delta: float) -> Penalty:
 
     return Penalty(
         delta,
-        delta * delta,
+        1.0,
         value,
         slope,
         lambda t: (np.abs(t) <= 1).astype(float),
@@ -73,7 +73,7 @@ def _huber(delta: float) -> Penalty:
 
 def _smooth_l1(beta: float) -> Penalty:
     plain = _huber(beta)
-    return Penalty(beta, beta, plain.value, plain.slope, plain.curve, plain.conjugate, 1.0)
+    return Penalty(beta, 1 / beta, plain.value, plain.slope, plain.curve, plain.conjugate, 1.0)
 
 
 def _soft_l1(delta: float) -> Penalty:
@@ -84,7 +84,7 @@ def _soft_l1(delta: float) -> Penalty:
 
     return Penalty(
         delta,
-        delta * delta,
+        1.0,
         lambda t: 2 * t * (t / (1 + np.hypot(1, t))),
         lambda t: 2 * t / np.hypot(1, t),
         lambda t: 2 * np.hypot(1, t) ** -3.0,
@@ -127,7 +127,7 @@ def _tukey(c: float) -> Penalty:
 
     return Penalty(
         c,
-        c * c,
+        1.0,
         value,
         lambda t: np.where(np.abs(t) < 1, t, 0) * left(t) ** 2,
         lambda t: left(t) * (5 * left(t) - 4),

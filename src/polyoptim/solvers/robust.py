@@ -202,9 +202,9 @@ def _by_penalty(rows: Rows, penalty: Penalty, convex: bool) -> Route:
 
     found = _met(rows, each) or _followed(rows, penalty, length, convex)
     # As the loss grows with the square of y while that is short of the length, and with y beyond it.
-    unit = length * (penalty.factor / penalty.length) * rows.unit
+    unit = length * (penalty.factor * penalty.length) * rows.unit
     if length >= 1:
-        unit = length * length * (penalty.factor / penalty.length / penalty.length) * rows.unit * rows.unit
+        unit = length * length * penalty.factor * rows.unit * rows.unit
     covariance = smooth_covariance(rows, penalty, length, found.z)
     weight = partial(penalty_weight, penalty)
     return Route(found, each, unit * rows.heaviest, lambda residual, _scale: weight(residual), covariance)
@@ -214,7 +214,7 @@ def _followed(rows: Rows, penalty: Penalty, length: float, convex: bool) -> Desc
     """Return the descent from where it is short: least squares, or the corner of least absolute residuals."""
     start = rows.least_squares()
     inside = np.count_nonzero(np.abs(rows.residual(start)) <= length)
-    if convex and length >= SHORT and inside >= max(10 * len(start), FEW * len(rows.y)):
+    if convex and length >= SHORT and inside >= max(2 * len(start), FEW * len(rows.y)):
         return descend(rows, penalty, length, start)
     corner = least_sided(rows, Sides(-1.0, 1.0))
     if convex and length < SHORT:
