@@ -390,6 +390,11 @@ def test_wrong_arguments_are_named(arguments, words):
     assert words in str(caught.value)
 
 
+def test_x_that_no_float_can_map_is_refused():
+    with pytest.raises(DataError, match="Scale x"):
+        fit([5e-324, 1e-323, 2e-323], [1.0, 2.0, 4.0], degree=1)
+
+
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_huge_and_tiny_x_are_right(scale):
     x = np.linspace(1, 2, 12)

@@ -119,6 +119,13 @@ def test_too_few_rows_have_no_band_for_a_new_value():
         fit(x, y, degree=1, loss="huber").predict(x, "prediction")
 
 
+@pytest.mark.parametrize("name", ["huber", "absolute", "tukey", "pnorm"])
+def test_huge_y_is_fitted(name):
+    x = np.linspace(0, 1, 30)
+    y = (1 + x) * 1e300
+    assert fit(x, y, degree=1, loss=name)(x) == pytest.approx(y, rel=1e-6)
+
+
 def test_samples_that_determine_nothing_are_refused():
     with pytest.raises(DataError, match="do not determine 3 coefficients"):
         fit([1.0, 1.0, 2.0, 2.0], [1.0, 2.0, 3.0, 4.0], degree=2, loss="huber")

@@ -294,6 +294,8 @@ def _result(
     window = family.window if family.mapped else None
     several = len(frame.lows) > 1
     domain = Domain(interval.a, interval.b, window)
+    if not math.isfinite(domain.scale):
+        raise DataError(f"x spans {interval.b - interval.a!r}, too little to be mapped in float64. Scale x.")
     coef = _coef_of_many(fitted, found, family) if several else in_basis(fitted, family, domain)
     if not np.isfinite(coef).all():
         raise DataError("a coefficient is beyond the range of float64. Scale x or y.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +68,8 @@ def fit_loss(rows: Rows, degree: int, shape: Shape, loss: Loss, options: Mapping
         columns = chebyshev(frame, seen)
         _check_determined(columns @ free)
         found = minimize(columns @ free, seen.y - columns @ first, seen.weight, loss, options)
+        if found.covariance is not None and not np.isfinite(found.covariance).all():  # it has the unit of y²
+            found = replace(found, covariance=None)
         coef = start + directions * _balls(found.coef[:, None])
         size = len(found.coef)
         unit = np.zeros((size, size)) if found.covariance is None else found.covariance
