@@ -534,3 +534,31 @@ def test_columns_of_zeros_and_of_any_size_are_no_trouble(name: str, options: dic
 def test_many_rows_are_solved(name: str, options: dict[str, float]) -> None:
     columns, y = noisy(50_000, 4)
     assert solve(columns, y, name, options).kind == "exact"
+
+
+@pytest.mark.parametrize(("name", "options"), [*CORNERED, ("huber", {"delta": 1e-3}), ("soft_l1", {"delta": 1e-9})])
+def test_corner_in_which_most_rows_meet_is_left_soon(name: str, options: dict[str, float]) -> None:
+    """280 of 400 rows are 0 in the optimum, so that edges have no length: the simplex method alone goes in circles."""
+    noise = np.random.default_rng(0)
+    columns = chebyshev(np.cbrt(noise.uniform(-1, 1, 400)), 8)
+    wanted = np.arange(-4.0, 5.0)
+    y = columns @ wanted + np.where(np.arange(400) % 10 < 3, noise.integers(-9, 10, 400), 0)
+    found = solve(columns, y, name, options)
+    assert found.kind == "exact"
+    assert found.iterations <= 120
+    if "q" not in options:
+        assert found.coef == pytest.approx(wanted, abs=1e-2)
+
+
+@pytest.mark.parametrize("weight", [[1e-8, 1e-3, 1.0], [1.0, 1e-8, 1e-6], [1e-6, 1e-8, 1e-6]])
+def test_light_rows_far_away_leave_the_curve_near_a_heavy_row_its_digits(weight: list[float]) -> None:
+    """The loss is the absolute one to 14 digits, but not so its bound: the heavy row is where the loss is a curve."""
+    found = solve(np.ones((3, 1)), [1e8, 1e14, 5e7], "logcosh", {}, weight)
+    assert found.kind == "exact"
+
+
+@pytest.mark.parametrize("p", [1.0003, 1.004, 1.01, 1.03])
+def test_power_just_above_1_is_solved_on_a_slower_path(p: float) -> None:
+    for seed in range(4):
+        columns, y = noisy(400, 12, seed)
+        assert solve(columns, y, "pnorm", {"p": p}, np.arange(400) % 3).kind == "exact"

@@ -62,7 +62,7 @@ def least_sided(rows: Rows, sides: Sides) -> Descent:
     basis = _independent(a, belonging)
     for shift in SHIFTS:
         noise: Array = np.random.default_rng(0).uniform(-shift, shift, len(b)) if shift else np.zeros(1)
-        slopes, found = _to_optimum(a, b + rows.root * rows.root * noise, sides, basis)
+        slopes, found = _to_optimum(a, b + rows.root * rows.root * noise, sides, basis, patient=shift > 0)
         iterations += len(found)
         for corner in found[-1:] if shift else found:
             z = np.asarray(np.linalg.solve(a[corner], b[corner]), dtype=np.float64)
@@ -158,8 +158,11 @@ def _independent(a: Array, belonging: Array) -> Places:
     return np.array(found, dtype=np.intp)
 
 
-def _to_optimum(a: Array, b: Array, sides: Sides, basis: Places) -> tuple[Array, list[Places]]:
-    """Return the slopes of the rows in the last corner, and the corners on the way to it, each as its rows."""
+def _to_optimum(a: Array, b: Array, sides: Sides, basis: Places, patient: bool) -> tuple[Array, list[Places]]:
+    """Return the slopes of the rows in the last corner, and the corners on the way to it, each as its rows.
+
+    Who is not patient gives up where an edge has no length, as it may go on in circles there.
+    """
     corners = [basis]
     tolerance = max(1e-12, 8 * EPS * len(b))
     r = _residual(a, b, basis)
@@ -176,7 +179,7 @@ def _to_optimum(a: Array, b: Array, sides: Sides, basis: Places) -> tuple[Array,
         upward = own[leaving] > sides.high
         rate = a @ (inverse[:, leaving] if upward else -inverse[:, leaving])
         crossed = _crossed(r, rate, u > 0, basis, float(beyond[leaving]) / (sides.high - sides.low))
-        if len(crossed) == 0:
+        if len(crossed) == 0 or (not patient and abs(float(r[crossed[-1]])) <= EPS * float(np.abs(b).max())):
             u[basis] = np.clip(own, sides.low, sides.high)
             return u, corners
         u[crossed] = np.where(u[crossed] > 0, sides.low, sides.high)

@@ -60,17 +60,20 @@ def descend(
         slope = penalty.slope(t)
         gradient = rows.gather(slope)
         weight = (1 - share) * penalty.curve(t) + (share * penalty.ratio(t) if share else 0)
-        if share == 1:  # where most residuals are 0, so is the curvature of a high power: any direction will do there
-            weight = np.maximum(weight, FLAT * weight.max())
         step = _solve(rows.gram(weight), -gradient)
-        if step is None and share == 1:
-            break
-        if step is None:
+        if step is None and share < 1:
             share = 1.0
             continue
+        if step is None:
+            step = _by_rows(rows, weight, slope)
+        if step is None:  # where residuals are 0, so is the curvature of a high power: any direction will do there
+            weight = np.maximum(weight, FLAT * weight.max())
+            step = _solve(rows.gram(weight), -gradient)
+        if step is None:
+            break
         along = rows.along(step)
         down = float(gradient @ step)
-        bound = max(bound, _bound(rows, penalty, t, slope + weight * along))
+        bound = max(bound, _bound(rows, penalty, t, slope + weight * along, z / length))
         excess = values[-1] - bound if penalty.conjugate else -down
         rounding = noise * rows.total(np.abs(slope))
         reached = excess <= close * values[-1] + rounding or values[-1:] == values[-3:-2]
@@ -98,16 +101,32 @@ def _solve(matrix: Array, right: Array) -> Array | None:
     sizes = np.diagonal(lower)
     if not sizes.min(initial=1.0) > SINGULAR * sizes.max(initial=0.0):
         return None
-    return np.asarray(np.linalg.solve(matrix, right))
+    return np.asarray(np.linalg.solve(lower.T, np.linalg.solve(lower, right)))
 
 
-def _bound(rows: Rows, penalty: Penalty, t: Array, u: Array) -> float:
-    """Return the lower bound that slopes with ``Aᵀ W u = 0`` give, made small enough for the conjugate first."""
+def _by_rows(rows: Rows, weight: Array, slope: Array) -> Array | None:
+    """Return the step with ``Aᵀ W diag(weight) A step = -Aᵀ W slope`` where the weights differ by all of their digits.
+
+    QR of the rows themselves, heavy ones first: N. J. Higham (2002), Accuracy and Stability of Numerical Algorithms,
+    section 19.4, doi:10.1137/1.9780898718027.
+    """
+    order = np.argsort(-weight, kind="stable")
+    root = np.sqrt(weight[order])
+    wanted = np.where(root > 0, -rows.root[order] * slope[order] / np.where(root > 0, root, 1), 0)
+    q, r = np.linalg.qr(rows.q[order] * root[:, None])
+    sizes = np.abs(np.diagonal(r))
+    if not sizes.min(initial=1.0) > EPS * sizes.max(initial=0.0):
+        return None
+    return np.asarray(np.linalg.solve(r, q.T @ wanted))
+
+
+def _bound(rows: Rows, penalty: Penalty, t: Array, u: Array, z: Array) -> float:
+    """Return the lower bound of slopes u, less what they are off ``Aᵀ W u = 0``; made small for the conjugate first."""
     if penalty.conjugate is None:
         return -np.inf
     largest = float(np.abs(u).max(initial=0.0))
     u = u * min(1.0, penalty.limit / largest) if largest > 0 else u
-    found = rows.total(u * t - penalty.conjugate(u))
+    found = rows.total(u * t - penalty.conjugate(u)) - float(np.linalg.norm(rows.gather(u)) * np.linalg.norm(z))
     return found if np.isfinite(found) else -np.inf
 
 

@@ -10,10 +10,11 @@ from polyoptim.solvers.newton import Descent, descend
 from polyoptim.solvers.penalties import Penalty
 from polyoptim.solvers.rows import EPS, Array, Rows
 
-FACTOR = 10.0  # by which the smoothing shrinks
+FACTORS = (10.0, 2.0)  # by which the smoothing shrinks; the second where the first was too fast
 PER_STAGE = 3  # iterations on the path; it is only passed through
 POLISH = 3  # iterations without smoothing, for the last digits of the coefficients
 LAST = 60
+TIGHT = 1e-13
 SMOOTHEST, ROUNDEST = 0.1, 1e-17  # the smoothing, in units of the root mean square residual
 
 
@@ -28,7 +29,12 @@ def least_power(rows: Rows, p: float) -> tuple[Descent, float]:
     z = rows.least_squares()
     r = rows.residual(z)
     if p < 2:
-        return _from_above(rows, p, z, float(np.sqrt(np.mean(r * r))))
+        length = float(np.sqrt(np.mean(r * r)))
+        for factor in FACTORS:
+            found = _from_above(rows, p, z, length, factor)
+            if found.values[-1] - found.bound <= TIGHT * found.values[-1]:
+                break
+        return found, length
     power = 2.0
     while 2 * power < p:
         power *= 2
@@ -39,7 +45,7 @@ def least_power(rows: Rows, p: float) -> tuple[Descent, float]:
     return descend(rows, power_penalty(p), size, z, limit=LAST), size
 
 
-def _from_above(rows: Rows, p: float, z: Array, length: float) -> tuple[Descent, float]:
+def _from_above(rows: Rows, p: float, z: Array, length: float, factor: float) -> Descent:
     smoothing = SMOOTHEST
     values: list[float] = []
     bound, iterations = -np.inf, 0
@@ -51,10 +57,10 @@ def _from_above(rows: Rows, p: float, z: Array, length: float) -> tuple[Descent,
         value = rows.total(plain.value(rows.residual(z) / length))
         if smoothing <= ROUNDEST or value - bound <= 4 * EPS * value:
             break
-        smoothing /= FACTOR
+        smoothing /= factor
     polished = descend(rows, plain, length, z, limit=POLISH)
     values += [value for value in polished.values if value <= values[-1]]
-    return replace(polished, values=tuple(values), bound=max(bound, polished.bound), iterations=iterations), length
+    return replace(polished, values=tuple(values), bound=max(bound, polished.bound), iterations=iterations)
 
 
 def power_penalty(p: float, smoothing: float = 0.0) -> Penalty:

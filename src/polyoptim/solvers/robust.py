@@ -27,8 +27,9 @@ from polyoptim.solvers.spread import (
 from polyoptim.targets.samples import check_weight
 
 EARNED = 1e-12  # an optimum is exact where its bound is so near, relative
-# Where the length of a loss is so much shorter or longer than y, it is the absolute or the squared loss to rounding.
-SHORT, SHORTEST, LONGEST = 1e-13, 1e-100, 1e10
+# Where the length of a loss is so much longer than y, it is the squared loss to rounding; shorter, it would overflow.
+LONGEST, SHORTEST = 1e10, 1e-100
+SHORT = 1e-13  # where it differs so little, relative, from the absolute loss, it is solved with that
 HUBER = 1.345 / 4.685  # the lengths with which huber and tukey lose 5 % of the efficiency
 FEW = 0.01  # share of the rows within the length at least squares, below which the corners are the better start
 
@@ -214,13 +215,14 @@ def _followed(rows: Rows, penalty: Penalty, length: float, convex: bool) -> Desc
     """Return the descent from where it is short: least squares, or the corner of least absolute residuals."""
     start = rows.least_squares()
     inside = np.count_nonzero(np.abs(rows.residual(start)) <= length)
-    if convex and length >= SHORT and inside >= max(2 * len(start), FEW * len(rows.y)):
+    if convex and inside >= max(2 * len(start), FEW * len(rows.y)):
         return descend(rows, penalty, length, start)
     corner = least_sided(rows, Sides(-1.0, 1.0))
-    if convex and length < SHORT:
-        return _cornered(rows, penalty, length, corner)
     if convex:
-        found = descend(rows, penalty, length, corner.z)
+        found = _cornered(rows, penalty, length, corner)
+        if found.values[-1] - found.bound > SHORT * found.values[-1]:
+            lower = descend(rows, penalty, length, corner.z)
+            found = replace(lower, bound=max(found.bound, lower.bound))
     else:
         huber = descend(rows, penalty_of(LOSSES["huber"], {"delta": 1.0}), HUBER * length, corner.z)
         found = best_found(rows, penalty, length, [start, corner.z, huber.z])
@@ -232,7 +234,7 @@ def _cornered(rows: Rows, penalty: Penalty, length: float, corner: Descent) -> D
     assert penalty.conjugate is not None  # noqa: S101
     apart = float(penalty.conjugate(np.array([penalty.limit]))[0]) * rows.total(np.ones(len(rows.y)))
     value = rows.total(penalty.value(rows.residual(corner.z) / length))
-    return Descent(corner.z, (value,), penalty.limit * corner.bound / length - apart, corner.iterations)
+    return Descent(corner.z, (value,), min(penalty.limit * corner.bound / length - apart, value), 0)
 
 
 def _met(rows: Rows, each: Callable[[Array], Array]) -> Descent | None:

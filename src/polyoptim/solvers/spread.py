@@ -52,7 +52,7 @@ def smooth_covariance(rows: Rows, penalty: Penalty, length: float, z: Array) -> 
             return None
         correction = 1 + m / count * (rows.total((curve - mean) ** 2) / whole) / mean**2
         spread = rows.total(penalty.slope(t) ** 2) / (count - m)
-        found = (correction * length / mean) ** 2 * spread
+        found = float(np.square(correction * length / mean) * spread)
     return np.eye(m) * found if math.isfinite(found) else None
 
 
