@@ -12,7 +12,8 @@ from polyoptim.solvers.rows import EPS, Array, Rows
 LIMIT = 200  # iterations
 CLOSE = 0.25  # a step along a line is taken where the slope has come down to this share
 SEARCHES = 40
-FLAT = 1e-10
+FLAT, STEEPER = 1e-10, 100.0  # the least weight of a row, of the largest, where no step goes down, and how it grows
+DEPENDENT = 1e-13  # of the diagonal of R: less is rounding
 SINGULAR = 1e-7  # of the pivots of Cholesky's factor: the matrix has 14 digits
 WORSE = 1 + 4 * EPS  # by what a value may be larger: rounding
 
@@ -53,42 +54,45 @@ def descend(
     """
     t = rows.residual(z) / length
     values = [rows.total(penalty.value(t))]
-    bound, share, iterations = -np.inf, 0.0, 0
+    bound, share, flat, iterations = -np.inf, 0.0, 0.0, 0
     noise = 0.25 * rows.noise(z) / length
     while iterations < limit:
         iterations += 1
         slope = penalty.slope(t)
         gradient = rows.gather(slope)
         weight = (1 - share) * penalty.curve(t) + (share * penalty.ratio(t) if share else 0)
+        weight = np.maximum(weight, flat * weight.max()) if flat else weight
         step = _solve(rows.gram(weight), -gradient)
+        if step is None and (share == 1 or weight.min(initial=1.0) > 0):
+            step = _by_rows(rows, weight, slope)
         if step is None and share < 1:
             share = 1.0
             continue
-        if step is None:
-            step = _by_rows(rows, weight, slope)
-        if step is None:  # where residuals are 0, so is the curvature of a high power: any direction will do there
-            weight = np.maximum(weight, FLAT * weight.max())
-            step = _solve(rows.gram(weight), -gradient)
+        if step is None and flat < 1:  # where residuals are 0, so is the curvature of a high power
+            flat = max(FLAT, STEEPER * flat)
+            continue
         if step is None:
             break
         along = rows.along(step)
         down = float(gradient @ step)
         bound = max(bound, _bound(rows, penalty, t, slope + weight * along, z / length))
+        if values[-1] - bound > close * values[-1]:  # the same with equal weights, which flat directions do not spoil
+            bound = max(bound, _bound(rows, penalty, t, slope - rows.along(gradient), z / length))
         excess = values[-1] - bound if penalty.conjugate else -down
         rounding = noise * rows.total(np.abs(slope))
         reached = excess <= close * values[-1] + rounding or values[-1:] == values[-3:-2]
         size = 1.0 if reached else _search(rows, penalty, t, along, down)
         moved = _accept(rows, penalty, z, length * step, size, length, values[-1])
-        if moved is None and (share == 1 or reached):
+        if moved is None and (reached or flat >= 1):
             break
         if moved is None:
-            share = 1.0
+            share, flat = 1.0, max(FLAT, STEEPER * flat) if share == 1 else flat
             continue
         z, t, value = moved
         values.append(value)
         if reached:
             break
-        share = _next_share(share, size)
+        share, flat = _next_share(share, size), flat / STEEPER if flat > FLAT else 0.0
     return Descent(z, tuple(values), min(bound, values[-1]), iterations)
 
 
@@ -115,7 +119,7 @@ def _by_rows(rows: Rows, weight: Array, slope: Array) -> Array | None:
     wanted = np.where(root > 0, -rows.root[order] * slope[order] / np.where(root > 0, root, 1), 0)
     q, r = np.linalg.qr(rows.q[order] * root[:, None])
     sizes = np.abs(np.diagonal(r))
-    if not sizes.min(initial=1.0) > EPS * sizes.max(initial=0.0):
+    if not sizes.min(initial=1.0) > DEPENDENT * sizes.max(initial=0.0):
         return None
     return np.asarray(np.linalg.solve(r, q.T @ wanted))
 

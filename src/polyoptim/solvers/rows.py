@@ -65,7 +65,8 @@ class Rows:
 
     def noise(self, z: Array) -> float:
         """Return how far off a residual may be by rounding."""
-        return 16 * EPS * float(np.abs(self.y).max(initial=0.0) + np.abs(self.along(z)).max(initial=0.0))
+        terms = len(z) + 4
+        return 4 * terms * EPS * float(np.abs(self.y).max(initial=0.0) + np.abs(self.along(z)).max(initial=0.0))
 
 
 def make_rows(columns: Array, y: Array, weight: Array | None) -> Rows:
