@@ -282,6 +282,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rows and rounds, under a minute")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
+    parser.add_argument("--rounds", type=int, default=3, help="of a full run; medians are over them")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:
@@ -289,7 +290,7 @@ def main() -> int:
         one = measure_file(second, third) if name == "parquet" else measure(name, int(second), int(third))
         print(json.dumps(one))
         return 0
-    rounds, notes = (2 if given.quick else 5), []
+    rounds, notes = (2 if given.quick else given.rounds), []
     sizes = [1000, 100_000] if given.quick else [1000, 100_000, 10_000_000]
     parts, found = [], {}
     for rows in sizes:
