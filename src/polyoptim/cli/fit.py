@@ -107,7 +107,8 @@ def fit(
 ) -> int:
     """Fit a polynomial to the columns of DATA, to its optimum, with error bars.
 
-    DATA is a CSV file with a header.
+    DATA is a CSV file with a header (also gzip, or - for standard input), a Parquet file, or a folder or pattern of
+    such files. Dates and times count seconds, and the formula says from when.
 
     \b
     Examples:
