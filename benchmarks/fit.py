@@ -313,7 +313,7 @@ def main() -> int:
     aims.append(Aim("Parquet, of the time of reading", 1.5, share, at_most=True))
     page = [
         f"# How fast is `fit`\n\n{INTRODUCTION}\n",
-        f"## Machine and versions\n\n{table(('what', 'which'), list(versions().items()))}\n",
+        f"## Machine and versions\n\n{table(('what', 'which'), [*versions().items(), ('rounds', str(rounds))])}\n",
         f"## Aims\n\n{table(('aim', 'wanted', 'measured', ''), [aim.row() for aim in aims])}\n",
         *parts,
         *(f"- {note}\n" for note in dict.fromkeys(notes)),

@@ -36,7 +36,6 @@ def statistics(fitted: Fitted, shape: Shape, *, absolute: bool) -> dict[str, Any
     "rss", "tss", "dof", "parameters", "rows" : what they are made of.
     """
     solved, system = fitted.solved, fitted.system
-    none = tuple(0 for _ in system.columns[0])
     with ctx.workprec(system.precision):
         free, rows = solved.free, system.count
         dof = rows - free
@@ -93,7 +92,6 @@ def statistics(fitted: Fitted, shape: Shape, *, absolute: bool) -> dict[str, Any
             "rows": rows,
             "fixed": [list(index) for index in shape.fixed],
             "constant": centered,
-            "mean_weight": nearest(system.gram[none] / arb(rows)),
         }
 
 

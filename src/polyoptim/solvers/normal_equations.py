@@ -360,11 +360,6 @@ def fraction(ball: Any) -> Fraction:
     return Fraction(*_ratio(ball.mid()))
 
 
-def is_rounded(ball: Any) -> bool:
-    """Tell whether every number of the ball has the same nearest float64."""
-    return float(Fraction(*_ratio(ball.lower()))) == float(Fraction(*_ratio(ball.upper())))
-
-
 def _ratio(point: Any) -> tuple[int, int]:
     mantissa, exponent = point.man_exp()
     mantissa, exponent = int(mantissa), int(exponent)

@@ -186,12 +186,6 @@ def unit_covariance(fitted: Fitted, power: bool) -> Any:
         return solved.to_power * solved.covariance * solved.to_power.transpose() if power else solved.covariance
 
 
-def fit_moments(moments: Moments, shape: Shape) -> Fitted:
-    """Return the fit of moments that are known; where the residuals are tiny, their squares have fewer digits."""
-    system = system_of(moments)
-    return Fitted(moments.frame, system, solve(system, shape))
-
-
 def fit_rationals(system: System, shape: Shape) -> Fitted:
     """Return the fit of a system without rounding; its balls hold the exact solution."""
     ends = [(float(center - half), float(center + half)) for center, half in system.maps]
