@@ -437,3 +437,16 @@ def test_coverage_of_both_bands():
                 inside[kind] += int(((band.low <= goal) & (goal <= band.high)).sum())
         for kind, count in inside.items():
             assert 0.92 < count / 1200 < 0.98, kind
+
+
+@pytest.mark.parametrize("rows", [4, 5, 9])
+def test_coefficients_on_a_domain_far_from_zero_keep_their_digits_when_few_rows_leave_nothing(rows):
+    rng = np.random.default_rng(rows)
+    x, y = 1.7e9 + 10 * rng.random(rows), rng.standard_normal(rows)
+    result = fit(x, y, degree=3)
+    center, scale = Fraction(result.map.center), Fraction(result.map.scale)
+    u = [(Fraction(value) - center) * scale for value in x.tolist()]
+    power, _, _ = solved([[value] for value in u], y.tolist(), [(k,) for k in range(4)])
+    chebyshev = [power[0] + power[2] / 2, power[1] + power[3] * Fraction(3, 4), power[2] / 2, power[3] / 4]
+    np.testing.assert_allclose(result.coef, [float(value) for value in chebyshev], rtol=1e-14)
+    np.testing.assert_allclose(result(x), [float(sum(c * t**k for k, c in enumerate(power))) for t in u], atol=1e-14)

@@ -183,7 +183,9 @@ def unit_covariance(fitted: Fitted, power: bool) -> Any:
     """Return the covariance of the coefficients for residuals of variance 1 / weight, in powers of x or in T_k(u)."""
     solved = fitted.solved
     with ctx.workprec(fitted.system.precision):
-        return solved.to_power * solved.covariance * solved.to_power.transpose() if power else solved.covariance
+        # A product of balls is not computed beyond their radius, which a change to powers far from 0 makes immense.
+        unit = solved.covariance.mid()
+        return solved.to_power * unit * solved.to_power.transpose() if power else unit
 
 
 def fit_rationals(system: System, shape: Shape) -> Fitted:
@@ -209,7 +211,7 @@ def in_basis(fitted: Fitted, family: Family, domain: Domain) -> list[float]:
 def power_coef(fitted: Fitted) -> Any:
     """Return the coefficients in powers of x, shape (m, 1)."""
     with ctx.workprec(fitted.system.precision):
-        return fitted.solved.to_power * fitted.solved.coef
+        return fitted.solved.to_power * fitted.solved.coef.mid()
 
 
 def total_squares(system: System, centered: bool) -> Any:
