@@ -381,7 +381,11 @@ def test_bad_samples_are_named(x, y, words):
         ({"loss": "huber", "ridge": 1}, "ridge belongs to the squared loss"),
         ({"loss": "huber", "degree": "auto"}, "compares squared errors"),
         ({"loss": "huber", "loss_options": {"delta": -1}}, "delta of loss 'huber'"),
-        ({"by": "g"}, "no groups so far"),
+        ({"by": "g"}, "by"),
+        ({"by": [1, 2, 1]}, "by has 3"),
+        ({"by": [1, 2, 1.5, 2, 2]}, "Labels are text or integers"),
+        ({"by": [1] * 5, "exact": True}, "exact is for one polynomial"),
+        ({"by": [1] * 5, "degree": "auto"}, "is for one polynomial"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, words):

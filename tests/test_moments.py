@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyoptim import moments
-from polyoptim.moments import BITS, BLOCK, LIMB, ROUNDERS, Frame, Moments, exponent_of, indices, moments_of
+from polyoptim.lane_operations import BITS, BLOCK
+from polyoptim.moments import Frame, Moments, exponent_of, indices, moments_of
 from polyoptim.moments_kernel import FEW, MOST, kernel
 
 
@@ -154,7 +155,7 @@ def test_the_compiled_loop_gives_the_same_bits(count, degree, weighted, monkeypa
     x, y = [rng.normal(size=count) * 1e-200], rng.standard_cauchy(size=count) * 1e250
     weight = np.maximum(rng.normal(size=count), 0) if weighted else None
     frame = frame_of(x, y, weight, degree)
-    assert kernel(10**9, degree, LIMB, ROUNDERS) is not None  # numba is there from now on
+    assert kernel(10**9, degree) is not None  # numba is there from now on
     compiled = moments_of(frame, x, y, weight)
     monkeypatch.setattr(moments, "kernel", lambda *_: None)
     assert moments_of(frame, x, y, weight) == compiled

@@ -9,6 +9,7 @@ from polyoptim.errors import MissingDependencyError as MissingDependencyError
 from polyoptim.errors import PolyoptimError as PolyoptimError
 from polyoptim.errors import ResultFileError as ResultFileError
 from polyoptim.errors import StatusError as StatusError
+from polyoptim.errors import UndeterminedError as UndeterminedError
 from polyoptim.errors import UnknownNameError as UnknownNameError
 from polyoptim.fitting import fit as fit
 from polyoptim.racing.advice import Advice as Advice
@@ -19,6 +20,7 @@ from polyoptim.racing.landscape import sweep as sweep
 from polyoptim.racing.standings import Race as Race
 from polyoptim.result import Result as Result
 from polyoptim.result import load as load
+from polyoptim.result_table import ResultTable as ResultTable
 from polyoptim.solution import Status as Status
 from polyoptim.solution import Trace as Trace
 from polyoptim.training import train as train

@@ -5,6 +5,7 @@ PolyoptimError
 │   ├── UnknownNameError            a name nobody registered; suggests the nearest
 │   └── ExpressionError             a target text; points at the place with a caret
 ├── DataError (ValueError)          the samples: a bad cell, a missing column, a value that is not finite
+│   └── UndeterminedError           too few different samples for the coefficients
 ├── ResultFileError (ValueError)    a saved result that is damaged, changed or not ours
 ├── CheckpointError (RuntimeError)  a checkpoint that cannot be written or read, or is that of another run
 ├── ExportError (ValueError)        what a file of this kind cannot hold
@@ -59,6 +60,10 @@ class ExpressionError(ArgumentError):
 
 class DataError(PolyoptimError, ValueError):
     """The samples cannot be used as they are."""
+
+
+class UndeterminedError(DataError):
+    """The samples leave coefficients open."""
 
 
 class ResultFileError(PolyoptimError, ValueError):

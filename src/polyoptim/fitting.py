@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from polyoptim import __version__
 from polyoptim.arguments import Arguments, check_powers, read_options, read_size, resolve_domain
@@ -19,22 +18,23 @@ from polyoptim.bases.family import Family
 from polyoptim.canonical import plain
 from polyoptim.domain import Domain
 from polyoptim.engines.surroundings import cores
-from polyoptim.errors import ArgumentError, DataError, StatusError
+from polyoptim.errors import ArgumentError, StatusError
+from polyoptim.grouped import Task, fit_table
 from polyoptim.losses import Loss, find_loss
 from polyoptim.moments import Index
+from polyoptim.outcome import Outcome, in_family, loss_outcome, squared_outcome
 from polyoptim.result import Result
+from polyoptim.result_table import ResultTable
 from polyoptim.solution import Status, Trace
-from polyoptim.solvers.any_loss import fit_loss
-from polyoptim.solvers.normal_equations import Shape, nearest, system_of_rationals
+from polyoptim.solvers.normal_equations import Shape, system_of_rationals
 from polyoptim.solvers.selection import Tried, choose_degree
-from polyoptim.solvers.squared import Fitted, Part, fit_rationals, fit_squared, frame_of, in_basis, pieces
-from polyoptim.statistics import loss_statistics, statistics
+from polyoptim.solvers.squared import Part, fit_rationals, fit_squared, frame_of, pieces
 from polyoptim.targets.expression import number
-from polyoptim.targets.sheet import Sheet, open_sheet
+from polyoptim.targets.grouping import group
+from polyoptim.targets.sheet import ArraySheet, Sheet, open_sheet, roles
 
 AT_A_TIME = 1 << 14  # rows whose residuals stay in a processor's cache
 AUTO = "auto"
-LOW, MOST_LISTED = 0.5, 20  # rows that pull with less than half their weight are listed
 
 
 def fit(
@@ -57,7 +57,7 @@ def fit(
     missing: str = "raise",
     exact: bool = False,
     strict: bool = False,
-) -> Result:
+) -> Result | Any:  # a ResultTable with `by`, so that nobody without it has to tell the two apart
     """Fit a polynomial to data, to its optimum, with standard errors.
 
     The squared loss lives in exact sums over the rows (see ``polyoptim.moments``): its result is the same to the last
@@ -84,7 +84,8 @@ def fit(
         delta are in the unit of y.
     ridge : what the squares of the Chebyshev coefficients on the range of x, all but the constant's, are multiplied by
         and added to the loss.
-    by : a column of groups; not built yet.
+    by : a column of labels, text or integers, or an array of them: one polynomial for each group of rows with the same
+        label, each on its own range of x.
     missing : "raise" for an error at the first missing value, "drop" to leave such rows out.
     exact : read decimals as rational numbers, and return correctly rounded coefficients and standard errors.
     strict : raise StatusError where the rows leave no degrees of freedom, so that there are no errors.
@@ -93,6 +94,8 @@ def fit(
     -------
     Result
         With `stats`: "coef_power" and "stderr_power" in plain powers of x, lowest first, "sigma", "r2", …
+    ResultTable
+        With `by`: status and statistics for each group; one that cannot be fitted says why and the others are done.
 
     Raises
     ------
@@ -107,7 +110,7 @@ def fit(
     >>> line.stats["coef_power"], round(line.stats["r2"], 4)
     ([0.9, 2.15], 0.9968)
     """
-    given = {
+    arguments = {
         name: value for name, value in locals().items() if name not in ("data", "y", "x", "weight", "sigma", "strict")
     }
     begin = time.perf_counter()
@@ -118,13 +121,14 @@ def fit(
     options = check(lambda: used.check(read_options(loss_options, "loss_options")) if used else {})
     penalty = check(lambda: read_size(ridge, "ridge"))
     interval = check(lambda: None if domain is None else resolve_domain(domain, None))
-    sheet: Sheet = check(lambda: open_sheet(data, y, x, weight, sigma, missing))
+    sheet: Sheet = check(lambda: open_sheet(data, y, x, weight, sigma, missing, by))
     width = len(sheet.x) if sheet else 1
     if width > 1 and family is not None:
         check(lambda: _check_many(family, domain))
     form = check(lambda: read_form(width, degree, powers, fixed, through))
     check.done()
     assert form is not None  # noqa: S101 - check.done has raised otherwise
+    arguments["loss_options"] = options
     highest, shape = form
     shape = Shape(shape.powers, shape.fixed, shape.through, Fraction(penalty))
     tried: list[Tried] = []
@@ -132,20 +136,29 @@ def fit(
     def rows() -> Iterable[Part]:
         return (Part(*part) for part in sheet.parts())
 
+    if by is not None:
+        table = _by_groups(
+            sheet, highest, shape, family, interval, used, arguments, absolute=sigma is not None, begin=begin
+        )
+        if strict and (table.codes != 0).any():
+            raise StatusError(f"{np.count_nonzero(table.codes)} of {len(table)} groups did not converge.", table)
+        return table
     if highest is None:
         highest, tried = choose_degree(rows, shape, cores())
     if used.name != "squared":
-        outcome = _by_loss(rows, highest, shape, used, options)
+        outcome = loss_outcome(rows, highest, shape, used, options)
     elif exact:
-        outcome = _squared(fit_rationals(system_of_rationals(highest, *sheet.rationals()), shape), shape, sigma)
+        outcome = squared_outcome(
+            fit_rationals(system_of_rationals(highest, *sheet.rationals()), shape), shape, absolute=sigma is not None
+        )
     else:
         extent = sheet.extent()
         known = None if extent is None else frame_of(highest, extent)
-        outcome = _squared(fit_squared(rows, highest, shape, cores(), known), shape, sigma)
+        outcome = squared_outcome(fit_squared(rows, highest, shape, cores(), known), shape, absolute=sigma is not None)
     if tried:
         outcome.stats["degrees"] = [asdict(one) for one in tried]
     seconds = time.perf_counter() - begin
-    result = _result(family, interval, sheet, outcome, shape, {**given, "loss_options": options}, seconds)
+    result = _result(family, interval, sheet, outcome, shape, arguments, seconds)
     if strict and result.status is not Status.CONVERGED:
         raise StatusError(f"Not converged: {result.message}", result)
     if strict and not outcome.stats["dof"] > 0:
@@ -153,39 +166,37 @@ def fit(
     return result
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A fit and what is known of it: its loss, and whether that is the least one."""
+def _by_groups(
+    sheet: Sheet,
+    degree: int,
+    shape: Shape,
+    family: Family,
+    interval: Domain | None,
+    loss: Loss,
+    arguments: Mapping[str, Any],
+    *,
+    absolute: bool,
+    begin: float,
+) -> ResultTable:
+    """Return a polynomial for each group of a sheet with labels."""
+    whole = Part(*sheet.whole())
+    name = str(sheet.about.get("by", "by"))
+    arguments = {**arguments, "by": name}
 
-    fitted: Fitted
-    stats: dict[str, Any]
-    loss: float
-    kind: str | None
-    status: Status
-    message: str
+    def solve(part: Part) -> Outcome:
+        if loss.name != "squared":
+            return loss_outcome(lambda: [part], degree, shape, loss, arguments["loss_options"])
+        return squared_outcome(fit_squared(lambda: [part], degree, shape), shape, absolute=absolute)
 
+    def present(part: Part, outcome: Outcome, label: Any) -> Result:
+        columns = {**dict(zip(roles(len(part.x)), part.x, strict=True)), "y": part.y}
+        columns |= {} if part.weight is None else {"weight": part.weight}
+        own = ArraySheet(columns, sheet.x, {**sheet.about, "by": name, "group": label})
+        return _result(family, interval, own, outcome, shape, arguments, 0.0)
 
-def _squared(fitted: Fitted, shape: Shape, sigma: Any) -> Outcome:
-    stats = statistics(fitted, shape, absolute=sigma is not None)
-    kind = "exact" if math.isfinite(stats["rss"]) else None
-    return Outcome(fitted, stats, stats["rss"], kind, Status.CONVERGED, "Solved.")
-
-
-def _by_loss(
-    rows: Callable[[], Iterable[Part]], degree: int, shape: Shape, loss: Loss, options: Mapping[str, float]
-) -> Outcome:
-    found = fit_loss(rows, degree, shape, loss, options)
-    stats = loss_statistics(found.fitted, shape, found.robust)
-    stats["low_weight"] = _low_rows(found.row_weight)
-    robust = found.robust
-    return Outcome(found.fitted, stats, robust.value, robust.kind, robust.status, robust.message)
-
-
-def _low_rows(weight: npt.NDArray[np.float64]) -> dict[str, Any]:
-    """Return how many rows pull with less than half their weight, and the lowest of them as (row, weight)."""
-    low = np.flatnonzero(weight < LOW)
-    lowest = low[np.argsort(weight[low], kind="stable")][:MOST_LISTED]
-    return {"count": len(low), "rows": [[int(row), float(weight[row])] for row in lowest]}
+    task = Task(degree, shape, family, interval, loss.name, absolute, solve, present)
+    about = {"target": sheet.about, "arguments": {key: plain(value) for key, value in arguments.items()}}
+    return fit_table(whole, group(sheet.labels), task, name, {**about, "notes": sheet.notes, "begin": begin})
 
 
 def _check_together(loss: Any, by: Any, exact: bool, degree: Any) -> None:
@@ -195,8 +206,11 @@ def _check_together(loss: Any, by: Any, exact: bool, degree: Any) -> None:
         raise ArgumentError(f"exact belongs to the squared loss, got loss {loss.name!r}. Leave one of them out.")
     if degree == AUTO and not squared:
         raise ArgumentError(f"degree='auto' compares squared errors, got loss {loss.name!r}. Give a degree.")
-    if by is not None:
-        raise ArgumentError("fit has no groups so far. Leave out by, and fit each group by itself.")
+    if by is not None and (exact or degree == AUTO):
+        said = "exact" if exact else "degree='auto'"
+        raise ArgumentError(
+            f"{said} is for one polynomial, not for each group. Leave it out, or fit groups one by one."
+        )
 
 
 def _no_loss(loss: Any) -> Any:
@@ -287,25 +301,15 @@ def _result(
 ) -> Result:
     fitted, found = outcome.fitted, outcome.stats
     frame = fitted.frame
-    low, high = frame.lows[0], frame.highs[0]
-    if interval is None:
-        half = 0.0 if low < high else max(abs(low), 1.0) / 2  # one value of x makes no interval
-        interval = Domain(low - half, high + half)
-    window = family.window if family.mapped else None
     several = len(frame.lows) > 1
-    domain = Domain(interval.a, interval.b, window)
-    if not math.isfinite(domain.scale):
-        raise DataError(f"x spans {interval.b - interval.a!r}, too little to be mapped in float64. Scale x.")
-    coef = _coef_of_many(fitted, found, family) if several else in_basis(fitted, family, domain)
-    if not np.isfinite(coef).all():
-        raise DataError("a coefficient is beyond the range of float64. Scale x or y.")
+    coef, domain = in_family(outcome, family, interval)
     powers = sorted({sum(index) for index in shape.powers or fitted.system.columns})
     result = Result(
         verb="fit",
-        coef=np.array(coef),
+        coef=coef,
         basis=family.name,
         domain=(domain.a, domain.b),
-        window=window,
+        window=domain.window,
         powers=tuple(powers),
         target=sheet.about,
         loss=outcome.loss,
@@ -337,13 +341,6 @@ def _result(
         return replace(result, sup_error=_largest_error(result, sheet))
     said = "The largest residual was not measured, and no rows are kept for a picture: it would take one more pass."
     return replace(result, notes=(*result.notes, said))
-
-
-def _coef_of_many(fitted: Fitted, found: Mapping[str, Any], family: Family) -> list[float]:
-    """Return the coefficients with several columns of x: of products of T_k(u) on their ranges, or of powers of x."""
-    if family.name == "power":
-        return list(found["coef_power"])
-    return [nearest(fitted.solved.coef[place, 0]) for place in range(fitted.solved.coef.nrows())]
 
 
 def _largest_error(result: Result, sheet: Sheet) -> float:

@@ -20,18 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from polyoptim.doubled import Pair, difference, fast_two_sum, pair_of, product, scaled, two_product, two_sum
+from polyoptim.lane_operations import BLOCK, LIMB, LIMBS, limbs_of
 from polyoptim.moments_kernel import MOST, kernel, run
 
 Array = npt.NDArray[np.float64]
 Index = tuple[int, ...]  # the degree in each column of x
 
-# Terms are multiples of 2^-BITS; each is written in three numbers, of 2^-31, 2^-62 and 2^-93.
-LIMB, LIMBS = 31, 3
-BITS = LIMB * LIMBS
-# Adding and subtracting such a number rounds to a multiple of a limb's unit.
-ROUNDERS = tuple(1.5 * 2.0 ** (52 - LIMB * (place + 1)) for place in range(LIMBS))
-# Rows whose limbs are summed as floats, exactly: the last limb takes 40 bits of a term.
-BLOCK = 1 << 13
 LARGEST_EXPONENT = 1000  # beyond, a power of two is no float
 
 
@@ -165,7 +159,7 @@ def moments_of(
     About 0.1 µs a row at degree 3 and 0.25 at degree 10 in NumPy, a tenth of it where the compiled loop pays. Absolute
     error of a sum: about sqrt(n) 2^-94 times its bound.
     """
-    loop = kernel(max(rows or 0, len(y)), frame.degree, LIMB, ROUNDERS) if len(x) == 1 else None
+    loop = kernel(max(rows or 0, len(y)), frame.degree) if len(x) == 1 else None
     if loop is not None:
         return _compiled(loop, frame, x[0], y, weight)
     terms = len(frame.sums) + len(frame.columns) + 1
@@ -177,7 +171,7 @@ def moments_of(
         count += len(y[chosen]) if part is None else int(np.count_nonzero(part))
         block = np.empty((terms, LIMBS))
         for place, term in enumerate(_terms(frame, [column[chosen] for column in x], y[chosen], part)):
-            block[place] = _limbs(term)
+            block[place] = [float(part.sum()) for part in limbs_of(term)]  # exact, in any order
         limbs += _as_integers(block)
     return assembled(frame, count, limbs)
 
@@ -204,18 +198,6 @@ def assembled(frame: Frame, count: int, limbs: npt.NDArray[Any]) -> Moments:
 def _as_integers(block: Array) -> npt.NDArray[Any]:
     units = 2.0 ** (LIMB * np.arange(1, LIMBS + 1))
     return (block * units).astype(np.int64).astype(object)
-
-
-def _limbs(term: Pair) -> list[float]:
-    """Return the sums of the three parts of double-doubles up to 1; each sum is exact, in any order."""
-    high, low = term
-    found = []
-    for rounder in ROUNDERS[:-1]:
-        part = (high + rounder) - rounder
-        high = high - part
-        found.append(float(part.sum()))
-    part = ((high + low) + ROUNDERS[-1]) - ROUNDERS[-1]
-    return [*found, float(part.sum())]
 
 
 def _terms(frame: Frame, x: Sequence[Array], y: Array, weight: Array | None) -> list[Pair]:

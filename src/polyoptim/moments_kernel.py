@@ -1,8 +1,7 @@
 """The sums of ``moments`` for one column of x as a compiled loop: the same bits, about ten times as fast.
 
-Each operation is that of ``doubled``, in its order. The error of a product comes from one fused multiply-add, which is
-the number that Dekker's splitting finds; where a processor has none, the C library's takes its place. Rows go side by
-side in lanes, each with sums of its own, so that nothing has to be reordered for the loops to be vectorised.
+Rows go side by side in lanes, each with sums of its own, so that nothing has to be reordered for the loops to be
+vectorised.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyoptim.compiler import compiled, single_run
+from polyoptim.lane_operations import finished, operations_text
 
 Array = npt.NDArray[np.float64]
 
@@ -27,69 +27,7 @@ WORTH = 60_000_000
 # Rows from which the loop pays where it is there already, and from which others will follow in the same process.
 FEW, SEVERAL = 2000, 20_000
 
-# Each array holds several rows of lanes, so that a loop has few of them: LLVM vectorises a loop over arrays that may
-# overlap only where it can tell them apart by at most eight comparisons.
 TEXT = """\
-import numba
-import numpy as np
-from numba.extending import intrinsic
-
-OPTIONS = dict(nogil=True, error_model="numpy", cache=CACHE)
-
-
-@intrinsic
-def fma(typing, a, b, c):
-    signature = numba.float64(numba.float64, numba.float64, numba.float64)
-
-    def generate(context, builder, signature, values):
-        return builder.fma(*values)
-
-    return signature, generate
-
-
-@numba.njit("void(int64, VECTOR, VECTOR, VECTOR, VECTOR)", **OPTIONS)
-def follow(width, u, last, before, t):
-    for i in range(width):
-        a, a_low = 2.0 * u[i], 2.0 * u[LANES + i]
-        p = a * last[i]
-        e = fma(a, last[i], -p) + (a * last[LANES + i] + a_low * last[i])
-        h = p + e
-        l = e - (h - p)
-        s = h - before[i]
-        p = s - h
-        e = (h - (s - p)) + (-before[i] - p) + (l - before[LANES + i])
-        h = s + e
-        t[i] = h
-        t[LANES + i] = e - (h - s)
-
-
-@numba.njit("void(int64, VECTOR, VECTOR)", **OPTIONS)
-def add(width, t, total):
-    for i in range(width):
-        h, l = t[i], t[LANES + i]
-        ADD
-
-
-@numba.njit("void(int64, VECTOR, VECTOR, VECTOR)", **OPTIONS)
-def add_scaled(width, t, w, total):
-    for i in range(width):
-        p = t[i] * w[i]
-        e = fma(t[i], w[i], -p) + t[LANES + i] * w[i]
-        h = p + e
-        l = e - (h - p)
-        ADD
-
-
-@numba.njit("void(int64, VECTOR, VECTOR, VECTOR)", **OPTIONS)
-def add_product(width, t, v, total):
-    for i in range(width):
-        p = t[i] * v[i]
-        e = fma(t[i], v[i], -p) + (t[i] * v[LANES + i] + t[LANES + i] * v[i])
-        h = p + e
-        l = e - (h - p)
-        ADD
-
-
 @numba.njit("void(int64, VECTOR, VECTOR, VECTOR, VECTOR, VECTOR)", **OPTIONS)
 def take(width, x, y, numbers, u, z):
     x1, x2, ends, ends_low, inverse, inverse_low, y1, y2 = numbers[:8]
@@ -158,26 +96,13 @@ def sums(x, y, weight, weighted, numbers, degree, limbs):
 """
 
 
-def _text(limb: int, rounders: tuple[float, ...]) -> str:
-    add = ["q = (h + {0!r}) - {0!r}", "total[i] += q", "h = h - q", "q = (h + {1!r}) - {1!r}", "total[LANES + i] += q",
-           "h = (h - q) + l", "total[2 * LANES + i] += (h + {2!r}) - {2!r}"]  # fmt: skip
-    units = ", ".join(repr(2.0 ** (limb * place)) for place in (1, 2, 3))
-    lines = []
-    for line in TEXT.splitlines():
-        room = line[: len(line) - len(line.lstrip())]
-        lines += [room + part.format(*rounders) for part in add] if line.strip() == "ADD" else [line]
-    text = "\n".join(lines) + "\n"
-    for name, meaning in (("LANES", str(LANES)), ("UNITS", f"({units})"), ("VECTOR", "float64[::1]")):
-        text = text.replace(name, meaning)
-    return text
-
-
-def kernel(rows: int, degree: int, limb: int, rounders: tuple[float, ...]) -> Callable[..., Any] | None:
+def kernel(rows: int, degree: int) -> Callable[..., Any] | None:
     """Return the loop where it pays; a single run imports numba only where the sums take longer than that."""
     ready = rows >= (FEW if "numba" in sys.modules else math.inf if single_run.get() else SEVERAL)
     if not ready and rows * (3 * degree + 3) < WORTH:
         return None
-    return compiled(_text(limb, rounders)).module.sums  # type: ignore[no-any-return]
+    text = operations_text(("follow", "add", "add_scaled", "add_product")) + "\n\n" + TEXT
+    return compiled(finished(text, LANES)).module.sums  # type: ignore[no-any-return]
 
 
 def run(

@@ -31,6 +31,7 @@ REPORTS = Registry(
         "text": "polyoptim.reports.text:report",
         "html": "polyoptim.reports.html:html",
         "figure": "polyoptim.reports.figure:figure",
+        "table": "polyoptim.reports.table_text:table_report",
     },
     extra={"figure": "plot"},
 )

@@ -20,6 +20,8 @@ class Status(enum.StrEnum):
     STOPPED = "stopped"
     DIVERGED = "diverged"
     INTERRUPTED = "interrupted"
+    RANK_DEFICIENT = "rank_deficient"
+    FAILED = "failed"
 
 
 class Row(TypedDict):

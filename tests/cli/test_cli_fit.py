@@ -108,3 +108,31 @@ def test_selftest_prints_the_digits(capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["short"] == []
     assert min(one["coef"] for one in found["digits"]) >= 13.2
+
+
+def test_groups(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    path.write_text("t,v,s\n0,1,a\n1,3,a\n2,5.5,a\n0,9,b\n1,8,b\n5,5,c\n")
+    words = ["fit", str(path), "--by", "s", "--degree", "1"]
+    assert run([*words, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    table = polyoptim.fit(str(path), x="t", y="v", by="s", degree=1)
+    wanted = table.to_dict()
+    assert printed["groups"] == wanted["groups"]
+    assert printed["statuses"] == {"converged": 2, "rank_deficient": 1}
+    assert run([*words, "--save", str(tmp_path / "out.csv")]) == 0
+    assert "No polynomial for c: the samples do not determine 2 coefficients" in capsys.readouterr().out
+    assert (tmp_path / "out.csv").read_text().splitlines()[0].startswith("s,status,rows,coef_power_0,coef_power_1,")
+    assert run([*words, "--save", str(tmp_path / "out.json")]) == 0
+    assert json.loads((tmp_path / "out.json").read_text())["groups"] == wanted["groups"]
+    capsys.readouterr()
+    assert run([*words, "--quiet"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"a: {table['a'].formula}",
+        f"b: {table['b'].formula}",
+        "c: no polynomial",
+    ]
+    assert run([*words, "--strict"]) == 1
+    assert "1 of 3 groups did not converge" in capsys.readouterr().err
+    assert run([*words, "--plot", str(tmp_path / "a.png"), "--predict", str(path)]) == 2
+    assert "--plot, --predict is for one polynomial" in capsys.readouterr().err

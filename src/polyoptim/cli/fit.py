@@ -25,11 +25,12 @@ LATE = Registry(
         "single_run": "polyoptim.compiler:single_run",
         "text": "polyoptim.reports.text:report",
         "rows": "polyoptim.prediction:predicted_rows",
+        "table": "polyoptim.result_table:ResultTable",
     },
 )
 
 PANELS = {
-    "Data": ("--x", "--y", "--weight", "--sigma", "--missing", "--exact"),
+    "Data": ("--x", "--y", "--weight", "--sigma", "--by", "--missing", "--exact"),
     "Polynomial": ("--degree", "--powers", "--fixed", "--through", "--ridge", "--basis", "--domain"),
     "Loss": ("--loss", "--loss-set"),
     "Output": ("--predict", "--level", "--save", "--plot", "--export", "--json", "--quiet", "--strict", "--help"),
@@ -47,6 +48,7 @@ PANELS = {
 @click.option("--y", "y", metavar="COL", help="Column of y.  [default: the second numeric column]")
 @click.option("--weight", metavar="COL", help="Column of weights: they multiply the squared residuals.")
 @click.option("--sigma", metavar="COL", help="Column of standard deviations of y: weight = 1/sigma².")
+@click.option("--by", metavar="COL", help="Column of labels: one polynomial for each group of rows with the same.")
 @click.option("--missing", metavar="WORD", default="raise", show_default=True, help="raise, or drop such rows.")
 @click.option("--exact", is_flag=True, help="Read decimals as rational numbers; all digits of the result are right.")
 @click.option("--degree", metavar="N", default="3", show_default=True, help="Highest power, or total power.")
@@ -78,7 +80,12 @@ PANELS = {
     "--predict", type=WORD, metavar="FILE", help="Print y, with a band for a new value, at the x of this file."
 )
 @click.option("--level", type=NUMBER, metavar="P", default="0.95", show_default=True, help="Probability of the bands.")
-@click.option("--save", type=WORD, metavar="FILE", help="Save the result as JSON; polyoptim show reads it.")
+@click.option(
+    "--save",
+    type=WORD,
+    metavar="FILE",
+    help="Save the result as JSON, which polyoptim show reads; a table as .csv too.",
+)
 @click.option("--plot", type=WORD, metavar="FILE", help="Draw a picture: .png, .svg or .pdf.")
 @click.option(
     "--export",
@@ -89,7 +96,7 @@ PANELS = {
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="Print the formula only.")
-@click.option("--strict", is_flag=True, help="Exit with 1 where the rows leave no degrees of freedom.")
+@click.option("--strict", is_flag=True, help="Exit with 1 where rows leave no degrees of freedom.")
 def fit(
     data: str,
     fixed: Sequence[str],
@@ -115,8 +122,11 @@ def fit(
     polyoptim fit data.csv --x t --y v --degree 2
     polyoptim fit data.csv --x t --y v --sigma s --fixed 0=0 --plot fit.png
     polyoptim fit data.csv --x t --y v --exact --json
+    polyoptim fit data.csv --x t --y v --by sensor --save fits.csv
     """  # noqa: D301 - click's mark against wrapping
     check_files(save, plot, export, "fit")
+    if arguments["by"] is not None:
+        _check_groups(plot=plot, export=export, predict=predict)
     given = {**arguments, "powers": powers(arguments["powers"]), "domain": arguments["domain"] or None}
     if given["x"] is not None and "," in given["x"]:
         given["x"] = words(given["x"])
@@ -129,6 +139,8 @@ def fit(
         through=[point.split(",") for point in through] or None,
         loss_options=settings("--loss-set", loss_set),
     )
+    if isinstance(result, LATE["table"]):
+        return _show_table(result, save, as_json=as_json, quiet=quiet, strict=strict)
     if as_json:
         document = result.to_dict()
         if predict is not None:
@@ -145,6 +157,31 @@ def fit(
     if bad:
         say(f"polyoptim fit: {result.count} rows leave no degrees of freedom. Give more, or a lower degree.")
     return wrong or (FAILED if bad else 0)
+
+
+def _check_groups(**given: Any) -> None:
+    """Refuse what a table of polynomials has not."""
+    named = ", ".join(f"--{name}" for name, value in given.items() if value)
+    if named:
+        raise ArgumentError(f"{named} is for one polynomial, not for each group. Leave it out, or leave out --by.")
+
+
+def _show_table(table: Any, save: str | None, *, as_json: bool, quiet: bool, strict: bool) -> int:
+    """Print a table of polynomials, and keep it as CSV or JSON."""
+    if as_json:
+        emit(json.dumps(table.to_dict(), ensure_ascii=False, allow_nan=False))
+    elif quiet:
+        for label in table:
+            emit(f"{label}: {table[label].formula if table.has(label) else 'no polynomial'}")
+    else:
+        emit(table.report().rstrip())
+    if save is not None:
+        (table.save_csv if save.lower().endswith(".csv") else table.save)(save)
+        say(f"Written: {save}")
+    bad = int((table.status != "converged").sum()) if strict else 0
+    if bad:
+        say(f"polyoptim fit: {bad} of {len(table)} groups did not converge.")
+    return FAILED if bad else 0
 
 
 def _fixed(pairs: Sequence[str]) -> dict[str, str] | None:

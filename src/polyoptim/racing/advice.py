@@ -17,10 +17,10 @@ from polyoptim.certificate import Best, best_rate, best_rate_and_momentum, condi
 from polyoptim.errors import ArgumentError
 from polyoptim.optim.rules import RULES
 from polyoptim.racing.contest import RATES, Counter, check_runs, read_grid
-from polyoptim.racing.sheet import Sheet, plain
 from polyoptim.racing.stage import Stage, entrant, runs, stage_of
 from polyoptim.racing.views import VIEWS
 from polyoptim.statement import DEFAULT_DOMAIN, state
+from polyoptim.tables import Table, plain
 from polyoptim.targets.expression import integer
 
 Array = npt.NDArray[np.float64]
@@ -55,7 +55,7 @@ class BasisAdvice:
 
 
 @dataclass(frozen=True, eq=False)
-class Advice(Sheet):
+class Advice(Table):
     """What to train a problem with.
 
     Parameters

@@ -23,12 +23,12 @@ from polyoptim.errors import ArgumentError
 from polyoptim.optim.rule import Rule
 from polyoptim.optim.rules import RULES
 from polyoptim.racing.axes import OF_PROBLEM, OF_RUN, Axis, Settings, read_axes
-from polyoptim.racing.sheet import Sheet, plain
 from polyoptim.racing.stage import AT_ONCE, Entrant, Stage, is_compiled, prepare, runs, stage_of
 from polyoptim.racing.views import VIEWS
 from polyoptim.registry import match
 from polyoptim.solution import Status
 from polyoptim.statement import DEFAULT_DOMAIN, Statement, state
+from polyoptim.tables import Table, plain
 from polyoptim.targets.expression import integer
 
 Array = npt.NDArray[np.float64]
@@ -40,7 +40,7 @@ EDGE_OPTIONS = ("momentum", "dampening", "nesterov", "weight_decay", "maximize")
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep(Sheet):
+class Sweep(Table):
     """Many runs over one or two axes, each with its loss next to the optimum.
 
     Parameters

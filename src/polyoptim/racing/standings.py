@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from polyoptim.racing.sheet import Sheet, plain
 from polyoptim.racing.views import VIEWS
+from polyoptim.tables import Table, plain
 
 Array = npt.NDArray[np.float64]
 
@@ -72,7 +72,7 @@ class Racer:
 
 
 @dataclass(frozen=True, eq=False)
-class Race(Sheet):
+class Race(Table):
     """Optimizers on one problem, best first: by evaluations to the smallest mark, then to the others, then by gap.
 
     Parameters

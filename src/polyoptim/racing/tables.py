@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import importlib
-import io
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from polyoptim.errors import MissingDependencyError
 from polyoptim.racing.advice import Advice
 from polyoptim.racing.landscape import Sweep
 from polyoptim.racing.standings import Finish, Race, Racer
 
-FRAMES = ("pandas", "polars")
 WIDTH = 80
 MOST_TICKS = 12
-ROWS_AT_ONCE = 1 << 16
 FEWEST = 6  # of so many values the least and the greatest hold the median with 95 % confidence
 LONG = 1.0  # seconds of compiling that are worth a word
-
-
-def csv_text(columns: Mapping[str, npt.NDArray[Any]]) -> bytes:
-    """Return a table as CSV in UTF-8; numbers have all their digits, what is not a number is left empty."""
-    parts = []
-    rows = max(map(len, columns.values()), default=0)
-    for first in range(0, max(rows, 1), ROWS_AT_ONCE):
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        if not first:
-            writer.writerow(columns)
-        part = [column[first : first + ROWS_AT_ONCE].tolist() for column in columns.values()]
-        writer.writerows(zip(*(map(_cell, column) for column in part), strict=True))
-        parts.append(out.getvalue().encode("utf-8"))
-    return b"".join(parts)
-
-
-def _cell(value: Any) -> Any:
-    return "" if isinstance(value, float) and math.isnan(value) else repr(value) if isinstance(value, float) else value
-
-
-def data_frame(columns: Mapping[str, npt.NDArray[Any]]) -> Any:
-    """Return a table as a data frame of the library that is installed."""
-    for name in FRAMES:
-        try:
-            return importlib.import_module(name).DataFrame(dict(columns))
-        except ModuleNotFoundError:
-            continue
-    raise MissingDependencyError("a data frame needs pandas or polars. Install one: pip install pandas")
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -7,8 +7,6 @@ from polyoptim.registry import Registry
 VIEWS = Registry(
     "view",
     {
-        "csv": "polyoptim.racing.tables:csv_text",
-        "data_frame": "polyoptim.racing.tables:data_frame",
         "race_report": "polyoptim.racing.tables:race_report",
         "sweep_report": "polyoptim.racing.tables:sweep_report",
         "advice_report": "polyoptim.racing.tables:advice_report",

@@ -11,7 +11,7 @@ from flint import arb, arb_mat, ctx
 
 from polyoptim.bases import FAMILIES
 from polyoptim.domain import Domain
-from polyoptim.errors import ArgumentError, DataError
+from polyoptim.errors import ArgumentError, UndeterminedError
 from polyoptim.losses import Loss
 from polyoptim.moments import Frame
 from polyoptim.solvers.normal_equations import Shape, Solved, System, allowed, fraction
@@ -97,9 +97,9 @@ def chebyshev(frame: Frame, part: Part) -> Array:
 
 
 def _check_determined(columns: Array) -> None:
-    """Raise DataError where the samples do not determine the coefficients; the columns are far from parallel."""
+    """Raise UndeterminedError where the samples leave coefficients open; the columns are far from parallel."""
     if len(columns) < columns.shape[1] or np.linalg.matrix_rank(columns) < columns.shape[1]:
-        raise DataError(
+        raise UndeterminedError(
             f"the samples do not determine {columns.shape[1]} coefficients: "
             "too few different values of x for them. Use a lower degree."
         )

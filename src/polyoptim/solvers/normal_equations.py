@@ -19,8 +19,9 @@ from typing import Any
 
 from flint import arb, arb_mat, ctx, fmpq, fmpq_mat
 
-from polyoptim.errors import ArgumentError, DataError
-from polyoptim.moments import BITS, Index, Moments, indices
+from polyoptim.errors import ArgumentError, UndeterminedError
+from polyoptim.lane_operations import BITS
+from polyoptim.moments import Index, Moments, indices
 
 # Bits of the ball arithmetic beside what a change to powers of x can cancel.
 WORKING_BITS = 400
@@ -188,7 +189,7 @@ def solve(system: System, shape: Shape) -> Solved:
     ------
     ArgumentError
         Where no polynomial has the shape.
-    DataError
+    UndeterminedError
         Where the samples do not determine it.
     """
     with ctx.workprec(system.precision):
@@ -207,15 +208,20 @@ def solve(system: System, shape: Shape) -> Solved:
         try:
             inverse = (across * ridged * directions).inv()
         except ZeroDivisionError:
-            raise DataError(
-                f"the samples do not determine {directions.ncols()} coefficients: "
-                "too few different values of x for them. Use a lower degree, or ridge > 0."
-            ) from None
+            raise undetermined(directions.ncols()) from None
         steps = inverse * (across * (right - ridged * start))
         coef = start + directions * steps
         covariance = directions * (inverse * plain * inverse if shape.ridge else inverse) * across
         free = float((inverse * plain).trace()) if shape.ridge else float(directions.ncols())
         return Solved(coef, covariance, _rss(system, gram, right, coef.mid()), free, arb_mat(to_power), constant)
+
+
+def undetermined(coefficients: int) -> UndeterminedError:
+    """Return the error that says so."""
+    return UndeterminedError(
+        f"the samples do not determine {coefficients} coefficients: "
+        "too few different values of x for them. Use a lower degree, or ridge > 0."
+    )
 
 
 def squares_of(system: System, solved: Solved) -> Any:

@@ -55,8 +55,9 @@ class Cells:
         places = None if self.absent is None else np.flatnonzero(~self.absent)
         found = self._converted(wanted, plan, name, at if places is None else lambda index: at(int(places[index])))
         if places is not None and self.absent is not None:
+            label = wanted.kind == "label"
             spread: npt.NDArray[Any] = np.full(
-                len(self.absent), None if wanted.kind == "label" else np.nan, found.dtype
+                len(self.absent), None if label else np.nan, object if label else found.dtype
             )
             spread[places] = found
             found = spread
@@ -93,8 +94,10 @@ def numbered(name: str, start: int) -> Callable[[int], str]:
 
 
 def labels(array: npt.NDArray[Any], name: str, at: Callable[[int], str]) -> npt.NDArray[Any]:
-    """Return an array of text, integers or truth values as objects: str and int."""
+    """Return an array of text, integers or truth values as int64, or as objects: str and int."""
     kind = array.dtype.kind
+    if kind == "i" or (kind == "u" and array.dtype.itemsize < 8):
+        return array.astype(np.int64)
     if kind == "f" and ((array == np.floor(array)) & (np.abs(array) <= LARGEST_EXACT_INTEGER)).all():
         # integers beside missing values, which pandas and NumPy hold as floats
         array, kind = np.array([int(cell) for cell in array.tolist()], object), "O"

@@ -26,7 +26,7 @@ class Wanted:
     ----------
     role : what it is for: x, y, weight, by, …
     name : the column.
-    kind : numbers and moments become float64, labels objects.
+    kind : numbers and moments become float64, labels int64 or objects.
     origin : with moments, from when seconds are counted, in seconds since 1970.
     zone : with moments, whether they name a time zone.
     """

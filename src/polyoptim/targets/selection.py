@@ -48,7 +48,7 @@ class Selection:
         """Yield the columns by role, `rows` rows at a time; the last chunk has the rest.
 
         Each pass gives the same chunks, whatever reader made them. They are new C-contiguous float64 arrays of equal
-        length; those of the role "by" hold str or int objects.
+        length; those of the role "by" are int64, or hold str and int objects.
 
         Raises
         ------

@@ -39,15 +39,26 @@ class Sheet:
     about : what a result says of it.
     notes : sentences for the user.
     held : whether all rows are in memory, so that another pass costs nothing to speak of.
+    labels : of the rows of the last pass, in parts, where there is a column of groups.
     """
 
     def __init__(self, x: Sequence[str], about: Mapping[str, Any], notes: Sequence[str]) -> None:
         self.x, self.about, self.notes = list(x), dict(about), list(notes)
         self.held = False
+        self.labels: list[npt.NDArray[Any]] = []
 
     def parts(self) -> Iterator[Rows]:
         """Yield all rows, in parts; may be called again and again."""
         raise NotImplementedError
+
+    def whole(self) -> Rows:
+        """Return all rows at once."""
+        parts = list(self.parts())
+        if len(parts) == 1:
+            return parts[0]
+        weights = [part.weight for part in parts if part.weight is not None]
+        x = [np.concatenate([part.x[place] for part in parts]) for place in range(len(self.x))]
+        return Rows(x, np.concatenate([part.y for part in parts]), np.concatenate(weights) if weights else None)
 
     def texts(self) -> Iterator[dict[str, list[Any]]]:
         """Yield the cells of all rows by role, exact as text or numbers."""
@@ -63,7 +74,7 @@ class Sheet:
         for cells in self.texts():
             for role, values in cells.items():
                 found.setdefault(role, []).extend(map(Fraction, values))
-        x = [found[role] for role in _roles(len(self.x))]
+        x = [found[role] for role in roles(len(self.x))]
         weight = found.get("weight")
         if "sigma" in found:
             weight = [1 / value**2 for value in found["sigma"]]
@@ -95,9 +106,15 @@ def _thinned(part: Rows, stride: int) -> Rows:
 class ArraySheet(Sheet):
     """Arrays in memory."""
 
-    def __init__(self, columns: Mapping[str, Array], x: Sequence[str], about: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        columns: Mapping[str, Array],
+        x: Sequence[str],
+        about: Mapping[str, Any],
+        labels: Sequence[npt.NDArray[Any]] = (),
+    ) -> None:
         super().__init__(x, about, [])
-        self._columns, self.held = columns, True
+        self._columns, self.held, self.labels = columns, True, list(labels)
         self._rows = _rows_of(columns, len(x), 0)
 
     def parts(self) -> Iterator[Rows]:
@@ -124,7 +141,10 @@ class FileSheet(Sheet):
             return
         kept: list[Rows] = []
         first = numbers = 0
+        self.labels = []
         for chunk in self._selection.chunks():
+            if "by" in chunk:
+                self.labels.append(chunk.pop("by"))
             rows = _rows_of(chunk, len(self.x), first)
             first += len(rows.y)
             numbers += len(chunk) * len(rows.y)
@@ -140,28 +160,28 @@ class FileSheet(Sheet):
     def extent(self) -> tuple[list[tuple[float, float]], tuple[float, float], int] | None:
         """Return what the statistics of Parquet files say; with weights a range may have rows of weight 0."""
         rows, bounds = self._selection.rows(), self._selection.bounds()
-        roles = [*_roles(len(self.x)), "y"]
-        if not rows or bounds is None or set(bounds) != set(roles):
+        x = roles(len(self.x))
+        if not rows or bounds is None or set(bounds) != {*x, "y"}:
             return None
-        return [bounds[role] for role in roles[:-1]], bounds["y"], rows
+        return [bounds[role] for role in x], bounds["y"], rows
 
     def texts(self) -> Iterator[dict[str, list[Any]]]:
         """Yield the cells as they stand in a CSV file."""
         yield from self._selection.texts()
 
 
-def open_sheet(data: Any, y: Any, x: Any, weight: Any, sigma: Any, missing: str) -> Sheet:
+def open_sheet(data: Any, y: Any, x: Any, weight: Any, sigma: Any, missing: str, by: Any = None) -> Sheet:
     """Return the columns of a fit.
 
     Parameters
     ----------
-    data, y, x, weight, sigma, missing : as `fit` takes them.
+    data, y, x, weight, sigma, missing, by : as `fit` takes them.
     """
     match("missing", missing, ("raise", "drop"))
     how: Literal["raise", "drop"] = "drop" if missing == "drop" else "raise"
     if weight is not None and sigma is not None:
         raise ArgumentError("weight and sigma cannot both be given: weight is 1/sigma². Give one of them.")
-    others = {role: value for role, value in (("weight", weight), ("sigma", sigma)) if value is not None}
+    others = {role: value for role, value in (("weight", weight), ("sigma", sigma), ("by", by)) if value is not None}
     if isinstance(data, (str, os.PathLike)) or is_table(data):
         return _of_table(data, y, x, others, how)
     if y is None:
@@ -174,9 +194,8 @@ def open_sheet(data: Any, y: Any, x: Any, weight: Any, sigma: Any, missing: str)
 
 def _of_table(data: Any, y: Any, x: Any, others: Mapping[str, Any], missing: Literal["raise", "drop"]) -> FileSheet:
     source = open_source(data)
-    names, notes = _chosen(source, x, y)
-    roles = _roles(len(names) - 1)
-    wanted = {**dict(zip(roles, names[:-1], strict=True)), "y": names[-1], **others}
+    names, notes = _chosen(source, x, y, others)
+    wanted = {**dict(zip(roles(len(names) - 1), names[:-1], strict=True)), "y": names[-1], **others}
     selection = source.select(wanted, missing=missing)
     text = str(data) if isinstance(data, (str, os.PathLike)) else "a table"
     about: dict[str, Any] = {"kind": "table", "text": text, "y": names[-1]}
@@ -188,12 +207,12 @@ def _of_table(data: Any, y: Any, x: Any, others: Mapping[str, Any], missing: Lit
     return FileSheet(selection, names[:-1], {**about, **others}, notes)
 
 
-def _chosen(source: Source, x: Any, y: Any) -> tuple[list[str], list[str]]:
+def _chosen(source: Source, x: Any, y: Any, others: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Return the names of the columns of x and of y, and a note where the user did not choose them."""
     given = [] if x is None else list(x) if isinstance(x, (list, tuple)) else [x]
     if given and y is not None:
         return [*given, y], []
-    free = [name for name in source.numeric() if name not in given and name != y]
+    free = [name for name in source.numeric() if name not in given and name != y and name not in others.values()]
     wanted = (not given) + (y is None)
     if len(free) < wanted:
         raise ArgumentError(
@@ -206,19 +225,24 @@ def _chosen(source: Source, x: Any, y: Any) -> tuple[list[str], list[str]]:
 def _of_arrays(data: Any, y: Any, others: Mapping[str, Any], missing: Literal["raise", "drop"]) -> Sheet:
     whole = np.asarray(data) if _is_nested(data) else data
     if getattr(whole, "ndim", 1) == 2:
-        given = {role: whole[:, place] for place, role in enumerate(_roles(whole.shape[1]))}
+        given = {role: whole[:, place] for place, role in enumerate(roles(whole.shape[1]))}
         names = [f"x{place + 1}" for place in range(whole.shape[1])]
     else:
         given, names = {"x": data}, ["x"]
     given |= {"y": y, **others}
     about = {"kind": "arrays", "text": "arrays"}
-    if missing == "raise" and not any(_is_moments(values) for values in given.values()):
-        columns = {role: column(values, role) for role, values in given.items()}
-        check_lengths(**columns)
-        return ArraySheet(columns, names, about)
+    if missing == "raise" and not any(_is_moments(values) for role, values in given.items() if role != "by"):
+        columns = {role: column(values, role) for role, values in given.items() if role != "by"}
+        labels = _labels(given["by"]) if "by" in given else []
+        check_lengths(**columns, **({"by": np.concatenate(labels)} if labels else {}))
+        return ArraySheet(columns, names, about, labels)
     selection = open_source(given).select({role: role for role in given}, missing=missing)
     notes = [f"{role} counts seconds from {origin}." for role, origin in selection.origins.items()]
     return FileSheet(selection, names, about | ({"origins": dict(selection.origins)} if notes else {}), notes)
+
+
+def _labels(values: Any) -> list[npt.NDArray[Any]]:
+    return [chunk["by"] for chunk in open_source({"by": values}).select({"by": "by"}).chunks()]
 
 
 def _is_nested(data: Any) -> bool:
@@ -230,7 +254,8 @@ def _is_moments(values: Any) -> bool:
     return getattr(getattr(values, "dtype", None), "kind", "") == "M" or hasattr(first, "isoformat")
 
 
-def _roles(width: int) -> list[str]:
+def roles(width: int) -> list[str]:
+    """Return the names of the columns of x in a plan."""
     return ["x"] if width == 1 else [f"x{place + 1}" for place in range(width)]
 
 
@@ -250,4 +275,4 @@ def _rows_of(columns: Mapping[str, Array], width: int, first: int) -> Rows:
         if not np.isfinite(weight).all():
             place = int(np.argmax(~np.isfinite(weight)))
             raise DataError(f"sigma[{first + place}] is {sigma[place]}, too small: its weight overflows. Scale y.")
-    return Rows([columns[role] for role in _roles(width)], columns["y"], weight)
+    return Rows([columns[role] for role in roles(width)], columns["y"], weight)
