@@ -37,6 +37,7 @@ PAGE = HERE / "fit.md"
 OURS, NUMPY = "polyoptim", "np.polyfit"
 TOLERANCE = 1e-6  # of the fitted values: what computes something else is no contestant
 MEBIBYTE = 2.0**20
+GROUP = 20  # rows
 INTRODUCTION = """\
 Written by `python benchmarks/fit.py --write`, all of it in one run. Each measurement is a process of its own, in which
 the data are made (x uniform on [0, 10], y = sin(x) and noise), one call on a few rows has gone before, and whole calls
@@ -177,6 +178,92 @@ def measure_file(name: str, path: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - begin, "memory": peak() - before, "values": []}
 
 
+def in_groups(x: Array, y: Array, labels: npt.NDArray[np.int64]) -> Array:
+    """Fit each group by polyoptim, with status and statistics."""
+    import polyoptim  # noqa: PLC0415
+
+    found = polyoptim.fit(x, y, by=labels)
+    assert (found.status == "converged").all()  # noqa: S101 - or a time counts for nothing
+    return found.coef_power  # type: ignore[no-any-return]
+
+
+def in_a_loop(x: Array, y: Array, _: npt.NDArray[np.int64]) -> Array:
+    """Fit each group by np.polyfit; where a group begins is known."""
+    return np.array([np.polyfit(own, values, 3)[::-1] for own, values in zip(_split(x), _split(y), strict=True)])
+
+
+def in_a_loop_with_errors(x: Array, y: Array, _: npt.NDArray[np.int64]) -> Array:
+    """Fit each group by np.polyfit with the covariance of its coefficients, and take standard errors."""
+    found = [np.polyfit(own, values, 3, cov=True) for own, values in zip(_split(x), _split(y), strict=True)]
+    errors = np.sqrt([np.diag(covariance) for _, covariance in found])
+    assert np.isfinite(errors).all()  # noqa: S101
+    return np.array([coef[::-1] for coef, _ in found])
+
+
+def polars_groups(x: Array, y: Array, labels: npt.NDArray[np.int64]) -> Array:
+    """Fit each group by normal equations from sums of polars, in a mapped x."""
+    import polars as pl  # noqa: PLC0415
+
+    u = (pl.col("x") - 5.0) / 5.0
+    sums = [(u**k).sum().alias(f"s{k}") for k in range(7)] + [
+        (u**k * pl.col("y")).sum().alias(f"t{k}") for k in range(4)
+    ]
+    frame = pl.LazyFrame({"x": x, "y": y, "g": labels}).group_by("g").agg(*sums).sort("g").collect()
+    return _from_group_sums({name: frame[name].to_numpy() for name in frame.columns})
+
+
+def duckdb_groups(x: Array, y: Array, labels: npt.NDArray[np.int64]) -> Array:
+    """Fit each group by normal equations from sums of duckdb, in a mapped x."""
+    import duckdb as db  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
+
+    connection = db.connect()
+    connection.register("samples", pa.table({"x": x, "y": y, "g": labels}))
+    sums = ", ".join([f"sum(u**{k}) as s{k}" for k in range(7)] + [f"sum(u**{k} * y) as t{k}" for k in range(4)])
+    query = f"select g, {sums} from (select (x - 5) / 5 as u, y, g from samples) group by g order by g"  # noqa: S608
+    return _from_group_sums(connection.execute(query).fetchnumpy())
+
+
+def _split(values: Array) -> Array:
+    return values.reshape(-1, GROUP)
+
+
+def _from_group_sums(found: dict[str, Array]) -> Array:
+    gram = np.stack([np.stack([found[f"s{i + j}"] for j in range(4)], axis=-1) for i in range(4)], axis=-2)
+    coef = np.linalg.solve(gram, np.stack([found[f"t{k}"] for k in range(4)], axis=-1)[..., None])[..., 0]
+    u = np.polynomial.Polynomial([-1.0, 0.2])
+    back = np.array([np.pad((u**k).coef, (0, 3 - k)) for k in range(4)])
+    return coef @ back  # type: ignore[no-any-return]
+
+
+IN_GROUPS: dict[str, tuple[Callable[[Array, Array, npt.NDArray[np.int64]], Array], str]] = {
+    OURS: (in_groups, "polyoptim"),
+    f"{OURS}, rows in no order": (in_groups, "polyoptim"),
+    f"a loop of {NUMPY}": (in_a_loop, "numpy"),
+    f"a loop of {NUMPY}, with errors": (in_a_loop_with_errors, "numpy"),
+    "polars, sums by group": (polars_groups, "polars"),
+    "duckdb, sums by group": (duckdb_groups, "duckdb"),
+}
+
+
+def measure_groups(name: str, groups: int) -> dict[str, Any]:
+    """Return the same for groups of 20 rows, each with its own x; the fitted values are those of the first groups."""
+    fit, _ = IN_GROUPS[name]
+    x, y = data(groups * GROUP)
+    labels = np.repeat(np.arange(groups), GROUP)
+    few = min(50_000, groups) * GROUP
+    if name.endswith("in no order"):
+        order = np.random.default_rng(1).permutation(len(x))
+        x, y, labels = x[order], y[order], labels[order]
+        few = len(x)  # all are needed for whole groups
+    fit(x[:few], y[:few], labels[:few])
+    before, begin = peak(), time.perf_counter()
+    coef = fit(x, y, labels)
+    seconds = time.perf_counter() - begin
+    at = np.vander(np.linspace(2, 8, 5), 4, increasing=True)
+    return {"seconds": seconds, "memory": peak() - before, "values": (coef[:50] @ at.T).ravel().tolist()}
+
+
 def worker(words: list[str]) -> dict[str, Any]:
     """Run one measurement in a process of its own."""
     command = [sys.executable, str(Path(__file__).resolve()), "--worker", *words]
@@ -214,6 +301,41 @@ def section(rows: int, degree: int, rounds: int, notes: list[str]) -> tuple[str,
     ]
     header = ["contestant", "median, ms", "times as fast as np.polyfit", "memory, MiB"]
     return f"## {rows:,} rows, degree {degree}\n\n{table(header, lines)}\n".replace(",000", " 000"), found
+
+
+def grouped(groups: int, rounds: int, notes: list[str]) -> tuple[str, dict[str, dict[str, list[float]]]]:
+    """Return the table of many groups."""
+    found: dict[str, dict[str, list[float]]] = {}
+    values: dict[str, Array] = {}
+    loop = f"a loop of {NUMPY}"
+    for _ in range(rounds):
+        for name, (_fit, package) in IN_GROUPS.items():
+            if importlib.util.find_spec(package) is None:
+                notes.append(f"{name} is left out: {package} is not installed.")
+                continue
+            one = worker(["groups", name, str(groups)])
+            mine = found.setdefault(name, {"seconds": [], "memory": []})
+            mine["seconds"].append(one["seconds"])
+            mine["memory"].append(one["memory"])
+            values[name] = np.array(one["values"])
+    for name in list(found):
+        if np.abs(values[name] - values[loop]).max() > TOLERANCE:
+            notes.append(f"{name} is left out in groups: it computes something else.")
+            del found[name]
+    base = np.median(found[loop]["seconds"])
+    lines = [
+        [
+            name,
+            number(float(np.median(one["seconds"]))),
+            number(float(groups / np.median(one["seconds"]) / 1e6)),
+            number(float(base / np.median(one["seconds"]))),
+            number(max(float(np.median(one["memory"])), 0.0)),
+        ]
+        for name, one in sorted(found.items(), key=lambda item: -float(np.median(item[1]["seconds"])))
+    ]
+    header = ["contestant", "median, s", "million fits/s", "times as fast as the loop", "memory, MiB"]
+    text = f"## {groups:,} groups of {GROUP} rows, degree 3\n\n{table(header, lines)}\n"
+    return text.replace(",000", " 000"), found
 
 
 def parquet(rows: int, rounds: int) -> tuple[str, dict[str, dict[str, list[float]]]]:
@@ -287,7 +409,12 @@ def main() -> int:
     given = parser.parse_args()
     if given.worker:
         name, second, third = given.worker
-        one = measure_file(second, third) if name == "parquet" else measure(name, int(second), int(third))
+        if name == "groups":
+            one = measure_groups(second, int(third))
+        elif name == "parquet":
+            one = measure_file(second, third)
+        else:
+            one = measure(name, int(second), int(third))
         print(json.dumps(one))
         return 0
     rounds, notes = (2 if given.quick else given.rounds), []
@@ -298,6 +425,9 @@ def main() -> int:
             text, found[rows, degree] = section(rows, degree, rounds, notes)
             parts.append(text)
             print(text, file=sys.stderr)
+    text, many = grouped(20_000 if given.quick else 1_000_000, rounds, notes)
+    parts.append(text)
+    print(text, file=sys.stderr)
     text, file = parquet(1_000_000 if given.quick else 50_000_000, rounds)
     parts.append(text)
     aims = []
@@ -310,6 +440,8 @@ def main() -> int:
         aims.append(Aim(f"{largest:.0e} rows, degree {degree}, share of its memory", 1 / 3, less, at_most=True))
     reading, mine = file.values()
     share = float(np.median(mine["seconds"]) / np.median(reading["seconds"]))
+    faster = float(np.median(many[f"a loop of {NUMPY}"]["seconds"]) / np.median(many[OURS]["seconds"]))
+    aims.append(Aim("groups, times as fast as a loop of np.polyfit", 100, faster))
     aims.append(Aim("Parquet, of the time of reading", 1.5, share, at_most=True))
     page = [
         f"# How fast is `fit`\n\n{INTRODUCTION}\n",

@@ -19,6 +19,8 @@ from typing import Any
 
 from flint import arb, arb_mat, ctx, fmpq, fmpq_mat
 
+from polyoptim.bases.chebyshev import CHEBYSHEV
+from polyoptim.bases.family import Family
 from polyoptim.errors import ArgumentError, UndeterminedError
 from polyoptim.lane_operations import BITS
 from polyoptim.moments import Index, Moments, indices
@@ -316,7 +318,7 @@ def _row(system: System, x: Sequence[Fraction]) -> list[Fraction]:
 def _to_power(columns: tuple[Index, ...], maps: tuple[tuple[Fraction, Fraction], ...]) -> Any:
     """Return the matrix that turns coefficients of T_k(u) into those of powers of x, exactly."""
     degree = max(sum(index) for index in columns)
-    tables = [_univariate(degree, center, half) for center, half in maps]
+    tables = [in_powers(CHEBYSHEV, degree, -center / half, 1 / half) for center, half in maps]
     rows = []
     for power in columns:
         row = []
@@ -329,22 +331,21 @@ def _to_power(columns: tuple[Index, ...], maps: tuple[tuple[Fraction, Fraction],
     return fmpq_mat(rows)
 
 
-def _univariate(degree: int, center: Fraction, half: Fraction) -> list[list[Any]]:
-    """Return for each T_k(u) its coefficients in powers of x."""
-    shift, scale = _rational(-center / half), _rational(1 / half)
-    before, last = [fmpq(0)], [fmpq(1)]
-    found = [last]
+def in_powers(family: Family, degree: int, shift: Fraction, scale: Fraction) -> list[list[Any]]:
+    """Return for each P_k(u), u = shift + scale x, its coefficients in powers of x."""
+    offset, factor = _rational(shift), _rational(scale)
+    before: list[Any] = []
+    found = [[fmpq(1)]]
     for k in range(degree):
-        factor = 1 if k == 0 else 2
-        following = [fmpq(0)] * (k + 2)
-        for power, value in enumerate(last):
-            following[power] += factor * shift * value
-            following[power + 1] += factor * scale * value
-        if k:
-            for power, value in enumerate(before):
-                following[power] -= value
-        before, last = last, following
-        found.append(last)
+        a, b, c = (_rational(Fraction(part)) for part in family.recurrence(Fraction(k)))
+        constant, linear = a * offset + b, a * factor
+        following = [constant * value for value in found[-1]] + [fmpq(0)]
+        for power, value in enumerate(found[-1]):
+            following[power + 1] += linear * value
+        for power, value in enumerate(before):
+            following[power] -= c * value
+        before = found[-1]
+        found.append(following)
     return found
 
 
@@ -354,11 +355,7 @@ def _rational(value: Fraction) -> Any:
 
 def nearest(ball: Any) -> float:
     """Return the float64 nearest to the midpoint of a ball; infinite beyond their range."""
-    point = fraction(ball)
-    try:
-        return float(point)
-    except OverflowError:
-        return math.inf if point > 0 else -math.inf
+    return float(ball)
 
 
 def fraction(ball: Any) -> Fraction:

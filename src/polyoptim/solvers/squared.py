@@ -17,7 +17,7 @@ from polyoptim.domain import Domain
 from polyoptim.doubled import Pair, difference, pair_of, scaled, total
 from polyoptim.errors import DataError
 from polyoptim.moments import Frame, Moments, chebyshev_columns, exponent_of, moments_of
-from polyoptim.solvers.normal_equations import Shape, Solved, System, fraction, nearest, solve, system_of
+from polyoptim.solvers.normal_equations import Shape, Solved, System, fraction, in_powers, nearest, solve, system_of
 
 Array = npt.NDArray[np.float64]
 
@@ -201,10 +201,11 @@ def in_basis(fitted: Fitted, family: Family, domain: Domain) -> list[float]:
     The change is exact: u is the map of `domain` in the floats that it has.
     """
     degree = fitted.frame.degree
-    rows = [family.to_power([0.0] * k + [1.0], domain) + [Fraction(0)] * (degree - k) for k in range(degree + 1)]
+    scale, center = Fraction(domain.scale), Fraction(domain.center)
+    u = (Fraction(domain.offset) - center * scale, scale) if domain.window else (Fraction(0), Fraction(1))
+    rows = [row + [fmpq(0)] * (degree + 1 - len(row)) for row in in_powers(family, degree, *u)]
     with ctx.workprec(fitted.system.precision):
-        table = fmpq_mat([[fmpq(value.numerator, value.denominator) for value in row] for row in rows]).transpose()
-        coef = arb_mat(table.inv()) * power_coef(fitted)
+        coef = arb_mat(fmpq_mat(rows).transpose()).solve(power_coef(fitted))
         return [nearest(coef[k, 0]) for k in range(degree + 1)]
 
 
