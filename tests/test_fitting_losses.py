@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -116,7 +117,26 @@ def test_results_are_saved_with_their_bands(tmp_path):
 def test_too_few_rows_have_no_band_for_a_new_value():
     x, y = sample(12)
     with pytest.raises(ArgumentError, match="too few for a band"):
-        fit(x, y, degree=1, loss="huber").predict(x, "prediction")
+        fit(x, y, degree=1, loss="huber", loss_options={"delta": 50}).predict(x, "prediction")
+
+
+@pytest.mark.parametrize(
+    ("rows", "loss", "options"),
+    [
+        (12, "absolute", {}),
+        (30, "quantile", {"q": 0.95}),
+        (12, "huber", {"delta": 1e-3}),
+        (200, "pnorm", {"p": 4}),
+        (30, "tukey", {"c": 1e-9}),
+    ],
+)
+def test_intervals_that_would_not_hold_are_not_offered(rows, loss, options):
+    x, y = sample(rows)
+    result = fit(x, y, degree=2, loss=loss, loss_options=options)
+    assert result.stats["stderr_power"] == [None] * 3
+    with pytest.raises(ArgumentError, match="would not hold as often as it says"):
+        result.predict(x, "confidence")
+    assert re.search("^errors +none: ", result.report(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ["huber", "absolute", "tukey", "pnorm"])

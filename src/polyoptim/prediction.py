@@ -65,12 +65,17 @@ def predict(result: Result, x: npt.ArrayLike, interval: str | None = None, level
     match("interval", interval, INTERVALS)
     if not 0 < level < 1:
         raise ArgumentError(f"level must be between 0 and 1, got {level!r}.")
-    if stats["unit_covariance"] is None or (stats["sigma"] is None and stats["errors"] == "relative"):
+    if not stats["dof"] > 0 and stats["errors"] != "absolute":
         raise ArgumentError("there are no degrees of freedom left for a band. Give more samples or a lower degree.")
-    absolute = stats["errors"] == "absolute"
     if interval == "prediction" and stats["errors"] == "asymptotic":
         half = _wide(result, level)
         return Prediction(points, y, y - half, y + half, outside, interval, level)
+    if stats["unit_covariance"] is None:
+        raise ArgumentError(
+            f"a band of loss {result.arguments['loss']!r} from {stats['rows']} rows would not hold as often as it "
+            "says. Give more rows, or another loss."
+        )
+    absolute = stats["errors"] == "absolute"
     wide = np.sqrt(_variance(stats, columns) + (0.0 if interval == "confidence" else 1.0))
     wide *= t_quantile(level, math.inf if absolute else stats["dof"])
     wide *= stats["sigma"] if stats["errors"] == "relative" else 1.0
@@ -80,19 +85,21 @@ def predict(result: Result, x: npt.ArrayLike, interval: str | None = None, level
 def _wide(result: Result, level: float) -> float:
     """Return half the width of a band for a new y from the residuals themselves, whatever their distribution.
 
-    Of n residuals that one is taken which is the (n + 1) level-th by size, as conformal prediction does, and made
-    longer by sqrt(n / dof) as the fit has seen them. Lei, G'Sell, Rinaldo, Tibshirani, Wasserman, Distribution-free
-    predictive inference for regression, J. Am. Stat. Assoc. 113, 1094-1111, 2018, arXiv:1604.04173.
+    Of n residuals that one is taken which is the (n + 1) level-th by size, as conformal prediction does (between two
+    where that is no integer), and made longer by sqrt(n / dof) as the fit has seen them. Lei, G'Sell, Rinaldo,
+    Tibshirani, Wasserman, Distribution-free predictive inference for regression, J. Am. Stat. Assoc. 113, 1094-1111,
+    2018, arXiv:1604.04173.
     """
     samples, stats = result.samples, result.stats or {}
     if samples is None:
         raise ArgumentError("a band for a new y takes the residuals, and this result keeps no rows. Use 'confidence'.")
     kept = slice(None) if samples.weight is None else samples.weight > 0
     residual = np.sort(np.abs(samples.y - result(samples.x))[kept])
-    place = math.ceil((len(residual) + 1) * level)
+    place = (len(residual) + 1) * level
     if place > len(residual):
         raise ArgumentError(f"{len(residual)} rows are too few for a band of level {level!r}. Choose a lower level.")
-    return float(residual[place - 1] * math.sqrt(stats["rows"] / stats["dof"]))
+    size = float(np.interp(place, np.arange(1, len(residual) + 1), residual))
+    return size * math.sqrt(stats["rows"] / stats["dof"])
 
 
 def predicted_rows(result: Result, path: str, level: Any) -> list[dict[str, Any]]:

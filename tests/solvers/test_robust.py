@@ -294,7 +294,11 @@ def test_coef_scales_with_y_and_the_length_of_the_loss(name: str, options: dict[
     assert found.scale == pytest.approx(unit * plain.scale, rel=1e-12)
     assert found.row_weight == pytest.approx(plain.row_weight, abs=1e-9)
     assert found.kind == plain.kind
-    assert found.covariance == pytest.approx(unit * unit * plain.covariance, rel=1e-9)
+    if plain.covariance is None:
+        assert name == "tukey" or options["p"] > 2
+        assert found.covariance is None
+    else:
+        assert found.covariance == pytest.approx(unit * unit * plain.covariance, rel=1e-9)
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)

@@ -58,6 +58,8 @@ def _quality(result: Result, stats: dict[str, Any]) -> list[tuple[str, str]]:
     )
     if stats["errors"] == "asymptotic":
         errors = "asymptotic: from how the loss weighs the residuals"
+        if stats["covariance"] is None:
+            errors = "none: those of this loss would not hold as often as they say, for so many rows and such residuals"
     rows = [("errors", errors)]
     if stats["errors"] == "asymptotic":
         rows.append(("scale", f"{_short(stats['sigma'])}   1.4826 times the median absolute residual"))

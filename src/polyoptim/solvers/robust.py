@@ -31,6 +31,8 @@ EARNED = 1e-12  # an optimum is exact where its bound is so near, relative
 LONGEST, SHORTEST = 1e10, 1e-100
 SHORT = 1e-13  # where it differs so little, relative, from the absolute loss, it is solved with that
 HUBER = 1.345 / 4.685  # the lengths with which huber and tukey lose 5 % of the efficiency
+# Rows from which a descent that chooses its rows says how far it errs: where its length is short, in scales, and not.
+LONG, MANY, SOME = 3.0, 100, 20
 FEW = 0.01  # share of the rows within the length at least squares, below which the corners are the better start
 
 
@@ -191,7 +193,8 @@ def _by_power(rows: Rows, p: float) -> Route:
     if found is None:
         found, length = least_power(rows, p)
     unit = float(np.float64(length) ** p * np.float64(rows.unit) ** p) * rows.heaviest
-    covariance = smooth_covariance(rows, penalty, length, found.z)
+    # The squares of steep slopes tell nothing of themselves: they hang on the farthest rows.
+    covariance = smooth_covariance(rows, penalty, length, found.z, bend=math.inf if p == 2 else 0.0) if p <= 2 else None
     return Route(found, lambda r: penalty.value(r / length), unit, partial(power_weight, p), covariance)
 
 
@@ -206,7 +209,8 @@ def _by_penalty(rows: Rows, penalty: Penalty, convex: bool) -> Route:
     unit = length * (penalty.factor * penalty.length) * rows.unit
     if length >= 1:
         unit = length * length * penalty.factor * rows.unit * rows.unit
-    covariance = smooth_covariance(rows, penalty, length, found.z)
+    told = convex or len(rows.y) >= (MANY if length < LONG * scale_of(rows.residual(found.z)) else SOME)
+    covariance = smooth_covariance(rows, penalty, length, found.z) if told else None
     weight = partial(penalty_weight, penalty)
     return Route(found, each, unit * rows.heaviest, lambda residual, _scale: weight(residual), covariance)
 

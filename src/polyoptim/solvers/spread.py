@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
@@ -14,6 +15,9 @@ NORMAL = NormalDist()
 TO_SIGMA = 1 / NORMAL.inv_cdf(0.75)  # 1.4826: of normal residuals the standard deviation over the median size
 FARTHEST = 1e150  # beyond it a weight is 0
 LEVEL = 0.05  # of the intervals for which Hall and Sheather chose their bandwidth
+# Shares of the residuals on each side: windows from which a chord is corrected, and beyond which it tells nothing.
+WIDE, WIDEST = 0.15, 0.4
+NORMAL_RESIDUALS = np.array([NORMAL.inv_cdf((place + 0.5) / 2000) for place in range(2000)])
 
 
 def scale_of(residual: Array) -> float:
@@ -35,18 +39,29 @@ def power_weight(p: float, residual: Array, scale: float) -> Array:
     return np.where(far, (scale / np.where(far, size, 1)) ** max(2 - p, 0.0), 1.0)
 
 
-def smooth_covariance(rows: Rows, penalty: Penalty, length: float, z: Array) -> Array | None:
-    """Return the covariance of z, times the identity that ``Aᵀ W A`` is; None without degrees of freedom.
+def smooth_covariance(rows: Rows, penalty: Penalty, length: float, z: Array, bend: float = 1.0) -> Array | None:
+    """Return the covariance of z, times the identity that ``Aᵀ W A`` is; None where it cannot be told.
 
     ``K² (Σ w psi² / (n - m)) / (Σ w psi' / Σ w)²`` with ``K = 1 + (m / n) var(psi') / mean(psi')²``: P. J. Huber
     (1981), Robust Statistics, section 7.6, doi:10.1002/0471725250. For the squared loss it is that of least squares.
+    Where psi bends within fewer residuals than it takes to see its slope there, psi' is the slope of a chord.
+
+    Parameters
+    ----------
+    bend : up to which residual, in lengths, psi is about straight.
     """
     count, m = rows.q.shape
     if count <= m:
         return None
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         t = rows.residual(z) / length
-        curve, whole = penalty.curve(t), rows.total(np.ones(count))
+        half = _window(0.5, count)
+        curve = penalty.curve(t)
+        if float(np.quantile(np.abs(t), min(2 * half, 1.0), method="median_unbiased")) > bend:
+            if half > WIDEST:
+                return None
+            curve = _chords(penalty.slope, t, half)
+        whole = rows.total(np.ones(count))
         mean = rows.total(curve) / whole
         if not (mean > 0 and 0 < mean * mean < math.inf):
             return None
@@ -56,23 +71,49 @@ def smooth_covariance(rows: Rows, penalty: Penalty, length: float, z: Array) -> 
     return np.eye(m) * found if math.isfinite(found) else None
 
 
+def _window(q: float, count: int) -> float:
+    """Return how far around q the quantiles of so many residuals tell a slope, as a share of them.
+
+    P. Hall, S. J. Sheather (1988), On the distribution of a studentized quantile, J. R. Statist. Soc. B 50, 381-391,
+    doi:10.1111/j.2517-6161.1988.tb01735.x
+    """
+    center = NORMAL.inv_cdf(q)
+    shape = 1.5 * NORMAL.pdf(center) ** 2 / (2 * center**2 + 1)
+    return float((NORMAL.inv_cdf(1 - LEVEL / 2) ** 2 * shape / count) ** (1 / 3))
+
+
+def _chords(slope: Callable[[Array], Array], t: Array, half: float) -> Array:
+    """Return the slope of psi over the window around each residual.
+
+    A chord is flatter than what it stands for; by how much is taken from normal residuals of the same scale, where what
+    counts is the slope over the distance by which an estimate from so many rows varies.
+    """
+    scale = scale_of(t)
+    wide = float(np.quantile(np.abs(t), 2 * half, method="median_unbiased"))
+    normal, normal_wide = scale * NORMAL_RESIDUALS, scale * NORMAL.inv_cdf(0.5 + half)
+
+    def chord(at: Array, distance: float) -> Array:
+        return (slope(at + distance) - slope(at - distance)) / (2 * distance)
+
+    near = chord(normal, min(scale / math.sqrt(len(t)), normal_wide)).mean()
+    return chord(t, wide) * float(near / chord(normal, normal_wide).mean())
+
+
 def quantile_covariance(rows: Rows, q: float, z: Array) -> Array | None:
-    """Return the covariance of z for independent errors of one distribution; None without degrees of freedom.
+    """Return the covariance of z for independent errors of one distribution; None where it cannot be told.
 
     ``q (1 - q) s²`` times the identity, where s, the sparsity, is the slope of the quantiles of the residuals at q over
-    the bandwidth of P. Hall, S. J. Sheather (1988), On the distribution of a studentized quantile, J. R. Statist. Soc.
-    B 50, 381-391, doi:10.1111/j.2517-6161.1988.tb01735.x: R. Koenker (2005), Quantile Regression, section 3.4,
-    doi:10.1017/CBO9780511754098. A weight counts as so many rows.
+    a window: R. Koenker (2005), Quantile Regression, section 3.4, doi:10.1017/CBO9780511754098. Over a wide window the
+    quantiles rise faster than at q; by how much is taken from the normal distribution. A weight counts as so many rows.
     """
     count, m = rows.q.shape
-    if count <= m:
+    half = _window(q, count)
+    low, high = q - half, q + half
+    if count <= m or half > WIDEST or low < 0.5 / count or high > 1 - 0.5 / count:
         return None
-    center = NORMAL.inv_cdf(q)
-    density = NORMAL.pdf(center)
-    shape = 1.5 * density**2 / (2 * center**2 + 1)
-    half = (NORMAL.inv_cdf(1 - LEVEL / 2) ** 2 * shape / count) ** (1 / 3)
-    low, high = max(q - half, 0.5 / count), min(q + half, 1 - 0.5 / count)
     ends = np.quantile(-rows.residual(z), [low, high], method="median_unbiased")
     sparsity = float(ends[1] - ends[0]) / (high - low)
+    if half > WIDE:
+        sparsity /= (NORMAL.inv_cdf(high) - NORMAL.inv_cdf(low)) / (high - low) * NORMAL.pdf(NORMAL.inv_cdf(q))
     found: Array = np.eye(m) * (q * (1 - q) * sparsity**2 * count / (count - m))
     return found
