@@ -21,7 +21,8 @@ from polyoptim.targets.expression import parse
 # Least errors by Sollya 8.0 (remez, 165 bits) for problems whose coefficients are in use, and where: function, domain,
 # powers, fixed coefficients, error, least error. In this order: flash-attention, flash_attn/cute/utils.py (POLY_EX2);
 # CUTLASS, dense_gemm_fp8_gelu_persistent.py (poly11_gelu); XNNPACK, src/f32-velu/neon-p6.c.in; optimized-routines of
-# ARM, math/aarch64/experimental/atanf_data.c; Cephes, single/tanf.c; DirectXMath, XMScalarACos; Eigen, GenericPacketMathTrig.h (psincos_float); LLVM libc, src/math/generic/sinhf.cpp; musl, src/math/__sindf.c;
+# ARM, math/aarch64/experimental/atanf_data.c; Cephes, single/tanf.c; DirectXMath, XMScalarACos; Eigen,
+# GenericPacketMathTrig.h (psincos_float); LLVM libc, src/math/generic/sinhf.cpp; musl, src/math/__sindf.c;
 # lolremez, README.md; Sound Open Firmware, src/audio/drc/drc_math_generic.c; the composite sign of Lee et al. for
 # homomorphic encryption.
 PUBLISHED = [

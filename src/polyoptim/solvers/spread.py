@@ -17,6 +17,7 @@ FARTHEST = 1e150  # beyond it a weight is 0
 LEVEL = 0.05  # of the intervals for which Hall and Sheather chose their bandwidth
 # Shares of the residuals on each side: windows from which a chord is corrected, and beyond which it tells nothing.
 WIDE, WIDEST = 0.15, 0.4
+STRAIGHT = 5.0  # so many times the largest residual is as good as infinitely far, where rows are few
 NORMAL_RESIDUALS = np.array([NORMAL.inv_cdf((place + 0.5) / 2000) for place in range(2000)])
 
 
@@ -57,9 +58,9 @@ def smooth_covariance(rows: Rows, penalty: Penalty, length: float, z: Array, ben
         t = rows.residual(z) / length
         half = _window(0.5, count)
         curve = penalty.curve(t)
-        if float(np.quantile(np.abs(t), min(2 * half, 1.0), method="median_unbiased")) > bend:
-            if half > WIDEST:
-                return None
+        if half > WIDEST and bend < STRAIGHT * float(np.abs(t).max()):
+            return None
+        if half <= WIDEST and float(np.quantile(np.abs(t), 2 * half, method="median_unbiased")) > bend:
             curve = _chords(penalty.slope, t, half)
         whole = rows.total(np.ones(count))
         mean = rows.total(curve) / whole
