@@ -17,7 +17,7 @@ FARTHEST = 1e150  # beyond it a weight is 0
 LEVEL = 0.05  # of the intervals for which Hall and Sheather chose their bandwidth
 # Shares of the residuals on each side: windows from which a chord is corrected, and beyond which it tells nothing.
 WIDE, WIDEST = 0.15, 0.4
-STRAIGHT = 5.0  # so many times the largest residual is as good as infinitely far, where rows are few
+STRAIGHT = 100.0  # so many times the largest residual is as good as infinitely far, where rows are few
 NORMAL_RESIDUALS = np.array([NORMAL.inv_cdf((place + 0.5) / 2000) for place in range(2000)])
 
 
