@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polyoptim
-from polyoptim import ArgumentError, DataError, StatusError, fit
+from polyoptim import ArgumentError, DataError, RankError, StatusError, fit
 from polyoptim.certified import check, correct_digits, sets
+from polyoptim.moments import Frame, moments_of
 
 SIGNATURE = """data, y=None, *, x=None, weight=None, sigma=None, degree=3, powers=None, fixed=None, through=None, \
 basis="chebyshev", domain=None, loss="squared", loss_options=None, ridge=0.0, by=None, missing="raise", exact=False, \
@@ -437,3 +438,32 @@ def test_coverage_of_both_bands():
                 inside[kind] += int(((band.low <= goal) & (goal <= band.high)).sum())
         for kind, count in inside.items():
             assert 0.92 < count / 1200 < 0.98, kind
+
+
+def test_many_columns_are_refused_or_undetermined_at_once():
+    x = np.zeros((3, 300))
+    with pytest.raises(RankError, match=r"do not determine 4590551 coefficients: .* Use a lower degree\.$"):
+        fit(x, [1, 2, 3])
+    with pytest.raises(RankError, match=r"do not determine 301 coefficients: .* or ridge > 0\.$"):
+        fit(x, [1, 2, 3], degree=1)
+    with pytest.raises(RankError, match=r"do not determine 301 coefficients: .* Use a lower degree\.$"):
+        fit(x, [1, 2, 3], degree=1, loss="huber")
+    with pytest.raises(ArgumentError, match=r"degree 3 in 20 columns of x has 1771 terms, more than 501\."):
+        fit(np.zeros((2000, 20)), np.zeros(2000))
+
+
+def test_degree_auto_stops_at_the_terms_of_several_columns():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 10))
+    found = fit(x, x[:, 0] + 0.1 * rng.normal(size=300), degree="auto")
+    assert found.degree == 1
+    assert [one["degree"] for one in found.stats["degrees"]] == [0, 1, 2]
+
+
+def test_sums_of_many_terms_do_not_depend_on_how_many_rows_are_held():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(3000, 8))
+    frame = Frame(3, tuple(x.min(axis=0)), tuple(x.max(axis=0)), 3)
+    y = rng.normal(size=3000)
+    parts = [moments_of(frame, list(x[rows].T), y[rows]) for rows in (slice(0, 1234), slice(1234, None))]
+    assert parts[0] + parts[1] == moments_of(frame, list(x.T), y)

@@ -26,6 +26,8 @@ _PLACES = {
     "UnknownNameError": "polyoptim.errors",
     "ExpressionError": "polyoptim.errors",
     "DataError": "polyoptim.errors",
+    "CellTypeError": "polyoptim.errors",
+    "RankError": "polyoptim.errors",
     "ResultFileError": "polyoptim.errors",
     "ExportError": "polyoptim.errors",
     "MissingDependencyError": "polyoptim.errors",

@@ -1,12 +1,14 @@
 from polyoptim import callbacks as callbacks
 from polyoptim import nn as nn
 from polyoptim.errors import ArgumentError as ArgumentError
+from polyoptim.errors import CellTypeError as CellTypeError
 from polyoptim.errors import CheckpointError as CheckpointError
 from polyoptim.errors import DataError as DataError
 from polyoptim.errors import ExportError as ExportError
 from polyoptim.errors import ExpressionError as ExpressionError
 from polyoptim.errors import MissingDependencyError as MissingDependencyError
 from polyoptim.errors import PolyoptimError as PolyoptimError
+from polyoptim.errors import RankError as RankError
 from polyoptim.errors import ResultFileError as ResultFileError
 from polyoptim.errors import StatusError as StatusError
 from polyoptim.errors import UnknownNameError as UnknownNameError

@@ -5,6 +5,8 @@ PolyoptimError
 │   ├── UnknownNameError            a name nobody registered; suggests the nearest
 │   └── ExpressionError             a target text; points at the place with a caret
 ├── DataError (ValueError)          the samples: a bad cell, a missing column, a value that is not finite
+│   ├── CellTypeError (TypeError)   a cell that is an object of another kind than a number
+│   └── RankError                   samples that do not determine the coefficients
 ├── ResultFileError (ValueError)    a saved result that is damaged, changed or not ours
 ├── CheckpointError (RuntimeError)  a checkpoint that cannot be written or read, or is that of another run
 ├── ExportError (ValueError)        what a file of this kind cannot hold
@@ -59,6 +61,14 @@ class ExpressionError(ArgumentError):
 
 class DataError(PolyoptimError, ValueError):
     """The samples cannot be used as they are."""
+
+
+class CellTypeError(DataError, TypeError):
+    """A cell is an object that cannot be a number."""
+
+
+class RankError(DataError):
+    """The samples do not determine the coefficients."""
 
 
 class ResultFileError(PolyoptimError, ValueError):

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyoptim import __version__
-from polyoptim.arguments import Arguments, check_powers, read_options, read_size, resolve_domain
+from polyoptim.arguments import Arguments, check_columns, check_powers, read_options, read_size, resolve_domain
 from polyoptim.bases import FAMILIES
 from polyoptim.bases.family import Family
 from polyoptim.canonical import plain
@@ -74,7 +74,7 @@ def fit(
         residuals.
     sigma : the standard deviation of each y, weight = 1/sigma²; standard errors are then absolute. At most one of both.
     degree : highest power; with several columns of x the highest total power. "auto": the lowest degree whose error on
-        rows that are left out of the fit is within one standard error of the least, up to 12.
+        rows that are left out of the fit is within one standard error of the least, up to 12, and up to 200 terms.
     powers : the powers of x that may appear; with several columns one tuple of powers each.
     fixed : coefficients of powers of x that keep their value, such as ``{0: 0}``; their standard error is 0.
     through : points (x, y) that the curve goes through.
@@ -121,7 +121,7 @@ def fit(
     sheet: Sheet = check(lambda: open_sheet(data, y, x, weight, sigma, missing))
     width = len(sheet.x) if sheet else 1
     if width > 1 and family is not None:
-        check(lambda: _check_many(family, domain))
+        check(lambda: check_columns(family, domain))
     form = check(lambda: read_form(width, degree, powers, fixed, through))
     check.done()
     assert form is not None  # noqa: S101 - check.done has raised otherwise
@@ -137,7 +137,7 @@ def fit(
     if used.name != "squared":
         outcome = _by_loss(rows, highest, shape, used, options)
     elif exact:
-        outcome = _squared(fit_rationals(system_of_rationals(highest, *sheet.rationals()), shape), shape, sigma)
+        outcome = _squared(fit_rationals(system_of_rationals(highest, *sheet.rationals(), shape), shape), shape, sigma)
     else:
         extent = sheet.extent()
         known = None if extent is None else frame_of(highest, extent)
@@ -201,13 +201,6 @@ def _check_together(loss: Any, by: Any, exact: bool, degree: Any) -> None:
 
 def _no_loss(loss: Any) -> Any:
     raise ArgumentError(f"loss must be the name of a loss such as 'squared', got {loss!r}.")
-
-
-def _check_many(family: Family, domain: Any) -> None:
-    if family.name not in ("chebyshev", "power"):
-        raise ArgumentError(f"basis must be 'chebyshev' or 'power' with several columns of x, got {family.name!r}.")
-    if domain is not None:
-        raise ArgumentError("domain cannot be given with several columns of x; each is mapped from its own range.")
 
 
 def read_form(width: int, degree: Any, powers: Any, fixed: Any, through: Any) -> tuple[int | None, Shape]:
@@ -331,7 +324,7 @@ def _result(
         notes=tuple(sheet.notes),
         stats=found,
         terms=tuple(fitted.system.columns) if several else None,
-        domains=tuple(zip(frame.lows, frame.highs, strict=True)) if several else None,
+        domains=tuple((one.a, one.b) for one in frame.domains(window)) if several else None,
     )
     if sheet.held:
         return replace(result, sup_error=_largest_error(result, sheet))

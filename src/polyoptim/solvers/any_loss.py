@@ -11,10 +11,10 @@ from flint import arb, arb_mat, ctx
 
 from polyoptim.bases import FAMILIES
 from polyoptim.domain import Domain
-from polyoptim.errors import ArgumentError, DataError
+from polyoptim.errors import ArgumentError
 from polyoptim.losses import Loss
 from polyoptim.moments import Frame
-from polyoptim.solvers.normal_equations import Shape, Solved, System, allowed, fraction
+from polyoptim.solvers.normal_equations import Shape, Solved, System, allowed, check_terms, fraction, undetermined
 from polyoptim.solvers.robust import Robust, minimize
 from polyoptim.solvers.squared import Fitted, Part, Rows, measure
 
@@ -51,6 +51,7 @@ def fit_loss(rows: Rows, degree: int, shape: Shape, loss: Loss, options: Mapping
     if shape.ridge:
         raise ArgumentError(f"ridge belongs to the squared loss, got loss {loss.name!r}. Leave one of them out.")
     frame, count = measure(rows, degree)
+    check_terms(count, len(frame.lows), degree, shape, ridge=False)
     if count * len(frame.columns) > MOST_NUMBERS:
         raise ArgumentError(
             f"loss {loss.name!r} holds {count} rows of {len(frame.columns)} columns in memory, at most "
@@ -97,12 +98,9 @@ def chebyshev(frame: Frame, part: Part) -> Array:
 
 
 def _check_determined(columns: Array) -> None:
-    """Raise DataError where the samples do not determine the coefficients; the columns are far from parallel."""
+    """Raise RankError where the samples do not determine the coefficients; the columns are far from parallel."""
     if len(columns) < columns.shape[1] or np.linalg.matrix_rank(columns) < columns.shape[1]:
-        raise DataError(
-            f"the samples do not determine {columns.shape[1]} coefficients: "
-            "too few different values of x for them. Use a lower degree."
-        )
+        raise undetermined(columns.shape[1], ridge=False)
 
 
 def _joined(parts: list[Part]) -> Part:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from polyoptim.errors import ArgumentError, DataError
 from polyoptim.registry import match
-from polyoptim.targets.samples import LARGEST_KEPT, Samples, check_lengths, column
+from polyoptim.targets.samples import LARGEST_KEPT, Samples, check_lengths, column, columns_of
 from polyoptim.targets.selection import Selection
 from polyoptim.targets.source import Source, is_table, open_source
 
@@ -204,13 +204,9 @@ def _chosen(source: Source, x: Any, y: Any) -> tuple[list[str], list[str]]:
 
 
 def _of_arrays(data: Any, y: Any, others: Mapping[str, Any], missing: Literal["raise", "drop"]) -> Sheet:
-    whole = np.asarray(data) if _is_nested(data) else data
-    if getattr(whole, "ndim", 1) == 2:
-        given = {role: whole[:, place] for place, role in enumerate(_roles(whole.shape[1]))}
-        names = [f"x{place + 1}" for place in range(whole.shape[1])]
-    else:
-        given, names = {"x": data}, ["x"]
-    given |= {"y": y, **others}
+    inputs = columns_of(data)
+    names = list(inputs)
+    given = {**inputs, "y": y, **others}
     about = {"kind": "arrays", "text": "arrays"}
     if missing == "raise" and not any(_is_moments(values) for values in given.values()):
         columns = {role: column(values, role) for role, values in given.items()}
@@ -219,10 +215,6 @@ def _of_arrays(data: Any, y: Any, others: Mapping[str, Any], missing: Literal["r
     selection = open_source(given).select({role: role for role in given}, missing=missing)
     notes = [f"{role} counts seconds from {origin}." for role, origin in selection.origins.items()]
     return FileSheet(selection, names, about | ({"origins": dict(selection.origins)} if notes else {}), notes)
-
-
-def _is_nested(data: Any) -> bool:
-    return isinstance(data, (list, tuple)) and len(data) > 0 and isinstance(data[0], (list, tuple))
 
 
 def _is_moments(values: Any) -> bool:
