@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyoptim import canonical
-from polyoptim.bases import FAMILIES
+from polyoptim.bases import FAMILIES, products
 from polyoptim.bases.family import Family
 from polyoptim.domain import Domain
 from polyoptim.errors import ArgumentError, ExportError
@@ -124,23 +124,15 @@ class Result:
         """Return the polynomial at x, in float64, of the shape of x; with p columns of x, shape (…, p) becomes (…)."""
         points = np.asarray(x, dtype=np.float64)
         if self.terms is not None:
-            return (self._products(points) @ self.coef)[()]
+            return (self._columns(points) @ self.coef)[()]
         return self.family.evaluate(self.coef, self.map.map(points))[()]
 
-    def _products(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def _columns(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the basis of several columns at points, shape (…, p), as shape (…, terms)."""
         assert self.terms is not None and self.domains is not None  # noqa: S101, PT018
         if points.ndim == 0 or points.shape[-1] != len(self.domains):
             raise ArgumentError(f"x must have {len(self.domains)} columns, got shape {points.shape}.")
-        columns = [
-            self.family.columns(Domain(*ends, self.window).map(points[..., place]), self.degree)
-            for place, ends in enumerate(self.domains)
-        ]
-        found = np.ones((*points.shape[:-1], len(self.terms)))
-        for place, term in enumerate(self.terms):
-            for column, power in zip(columns, term, strict=True):
-                found[..., place] *= column[power]
-        return found
+        return products.columns(self.family, [Domain(*ends, self.window) for ends in self.domains], self.terms, points)
 
     def to_numpy(self) -> Any:
         """Return the polynomial as numpy.polynomial has it: a Chebyshev, a Legendre, … as the basis is.
