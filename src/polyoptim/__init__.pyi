@@ -9,9 +9,11 @@ from polyoptim.errors import ExpressionError as ExpressionError
 from polyoptim.errors import MissingDependencyError as MissingDependencyError
 from polyoptim.errors import PolyoptimError as PolyoptimError
 from polyoptim.errors import RankError as RankError
+from polyoptim.errors import RankWarning as RankWarning
 from polyoptim.errors import ResultFileError as ResultFileError
 from polyoptim.errors import StatusError as StatusError
 from polyoptim.errors import UnknownNameError as UnknownNameError
+from polyoptim.estimator import PolynomialRegressor as PolynomialRegressor
 from polyoptim.fitting import fit as fit
 from polyoptim.racing.advice import Advice as Advice
 from polyoptim.racing.advice import advise as advise

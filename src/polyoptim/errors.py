@@ -12,6 +12,8 @@ PolyoptimError
 ├── ExportError (ValueError)        what a file of this kind cannot hold
 ├── MissingDependencyError (ImportError)
 └── StatusError (RuntimeError)      under strict=True: a run that did not converge; holds the result
+
+RankWarning (UserWarning)           the same as RankError, where the polynomial with the least coefficients was taken
 """
 
 from __future__ import annotations
@@ -69,6 +71,10 @@ class CellTypeError(DataError, TypeError):
 
 class RankError(DataError):
     """The samples do not determine the coefficients."""
+
+
+class RankWarning(UserWarning):
+    """The samples do not determine the coefficients, and the least ones that fit them best were taken."""
 
 
 class ResultFileError(PolyoptimError, ValueError):

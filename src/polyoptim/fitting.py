@@ -145,7 +145,7 @@ def fit(
     if tried:
         outcome.stats["degrees"] = [asdict(one) for one in tried]
     seconds = time.perf_counter() - begin
-    result = _result(family, interval, sheet, outcome, shape, {**given, "loss_options": options}, seconds)
+    result = result_of(family, interval, sheet, outcome, shape, {**given, "loss_options": options}, seconds)
     if strict and result.status is not Status.CONVERGED:
         raise StatusError(f"Not converged: {result.message}", result)
     if strict and not outcome.stats["dof"] > 0:
@@ -269,7 +269,7 @@ def _said(index: Index) -> str:
     return str(index[0]) if len(index) == 1 else str(index)
 
 
-def _result(
+def result_of(
     family: Family,
     interval: Domain | None,
     sheet: Sheet,
@@ -278,6 +278,7 @@ def _result(
     arguments: Mapping[str, Any],
     seconds: float,
 ) -> Result:
+    """Return the result of a fit."""
     fitted, found = outcome.fitted, outcome.stats
     frame = fitted.frame
     low, high = frame.lows[0], frame.highs[0]

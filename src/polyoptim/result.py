@@ -293,6 +293,17 @@ def load(path: str | os.PathLike[str]) -> Result:
     return Result(**from_document(canonical.read_file(path), str(path)))
 
 
+def read(content: bytes, where: str) -> Result:
+    """Return the result of which `content` is the saved form; `where` it stands is for messages.
+
+    Raises
+    ------
+    ResultFileError
+        As `load` does.
+    """
+    return Result(**from_document(canonical.read(content, where), where))
+
+
 def export_kind(path: str | os.PathLike[str], verb: str) -> str:
     """Return the exporter that the ending of `path` stands for."""
     ending = Path(path).suffix.lower()

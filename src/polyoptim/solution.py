@@ -20,6 +20,7 @@ class Status(enum.StrEnum):
     STOPPED = "stopped"
     DIVERGED = "diverged"
     INTERRUPTED = "interrupted"
+    RANK_DEFICIENT = "rank_deficient"
 
 
 class Row(TypedDict):

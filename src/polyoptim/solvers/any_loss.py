@@ -57,7 +57,7 @@ def fit_loss(rows: Rows, degree: int, shape: Shape, loss: Loss, options: Mapping
             f"loss {loss.name!r} holds {count} rows of {len(frame.columns)} columns in memory, at most "
             f"{MOST_NUMBERS} numbers. Use loss='squared', a lower degree, or a sample of the rows."
         )
-    whole = _joined(list(rows()))
+    whole = joined(list(rows()))
     system = System(frame.columns, frame.maps(), {}, [], arb(0), count)
     with ctx.workprec(system.precision):
         to_power, start, directions = allowed(system, shape)
@@ -103,7 +103,8 @@ def _check_determined(columns: Array) -> None:
         raise undetermined(columns.shape[1], ridge=False)
 
 
-def _joined(parts: list[Part]) -> Part:
+def joined(parts: list[Part]) -> Part:
+    """Return the rows of all parts as one."""
     weights = [part.weight for part in parts if part.weight is not None]
     x = [np.concatenate([part.x[place] for part in parts]) for place in range(len(parts[0].x))]
     return Part(x, np.concatenate([part.y for part in parts]), np.concatenate(weights) if weights else None)
