@@ -291,6 +291,8 @@ def test_numpys_object_is_the_same_polynomial(basis):
     theirs = result.to_numpy()
     assert type(theirs).__name__.lower() == ("polynomial" if basis == "power" else basis)
     assert theirs(x) == pytest.approx(result(x), rel=1e-12)
+    assert theirs.coef.tolist() == result.coef.tolist()
+    assert tuple(theirs.domain) == result.domain
 
 
 def test_several_columns_have_total_degree():
@@ -438,6 +440,13 @@ def test_coverage_of_both_bands():
                 inside[kind] += int(((band.low <= goal) & (goal <= band.high)).sum())
         for kind, count in inside.items():
             assert 0.92 < count / 1200 < 0.98, kind
+
+
+def test_numpy_has_no_object_for_several_columns():
+    rng = np.random.default_rng(0)
+    result = fit(rng.normal(size=(30, 2)), rng.normal(size=30), degree=1)
+    with pytest.raises(ArgumentError, match=r"several columns, and this one has 2\. Call the result itself"):
+        result.to_numpy()
 
 
 def test_many_columns_are_refused_or_undetermined_at_once():

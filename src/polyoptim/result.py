@@ -42,12 +42,14 @@ EXPORTERS = Registry(
         "notebook": "polyoptim.exporters.notebook:notebook",
         "latex": "polyoptim.exporters.latex:latex",
         "json": "polyoptim.exporters.document:document",
+        "onnx": "polyoptim.exporters.onnx_graph:model",
     },
+    extra={"onnx": "onnx"},
 )
 # What a file holds by its ending; a .py is what the verb that made the result is about.
-ENDINGS = {".ipynb": "notebook", ".json": "json", ".tex": "latex"}
+ENDINGS = {".ipynb": "notebook", ".json": "json", ".onnx": "onnx", ".tex": "latex"}
 PROGRAMS = ("torch", "notebook")  # that repeat a run
-OF_MANY = ("latex", "json")  # what holds a polynomial in several columns
+OF_MANY = ("latex", "json", "onnx")  # what holds a polynomial in several columns
 SCRIPTS = {"train": "torch", "fit": "numpy"}
 # Bands of a fit; loaded late, for it takes the distributions along.
 PREDICT = Registry("prediction", {"predict": "polyoptim.prediction:predict"})
@@ -148,7 +150,10 @@ class Result:
         ('Chebyshev', 10.0)
         """
         if self.terms is not None:
-            raise ArgumentError("numpy.polynomial has no polynomial in several columns.")
+            raise ArgumentError(
+                f"numpy.polynomial has no polynomial in several columns, and this one has {len(self.domains or ())}. "
+                "Call the result itself, or export it as .onnx."
+            )
         kind = getattr(np.polynomial, {"power": "Polynomial"}.get(self.basis, self.basis.capitalize()))
         window = self.domain if self.window is None else self.window  # alike, nothing is mapped
         return kind(self.coef, domain=self.domain, window=window)
@@ -266,20 +271,26 @@ class Result:
         Parameters
         ----------
         path : the file.
-        to : "torch" (a standalone program), "numpy" (a function), "notebook", "latex" or "json"; by default what the
-            ending stands for: .py (the program), .ipynb, .tex, .json.
+        to : "torch" (a standalone program), "numpy" (a function), "notebook", "latex", "onnx" (a model in float64) or
+            "json"; by default what the ending stands for: .py (the program, for a fit the function), .ipynb, .tex,
+            .onnx, .json.
 
         Raises
         ------
         ExportError
             For an ending or a result that the form cannot hold.
+        MissingDependencyError
+            For onnx where it is not installed.
         """
         kind = match("export", to, EXPORTERS) if to is not None else export_kind(path, self.verb)
         if self.verb == "fit" and kind in PROGRAMS:
-            raise ExportError(f"a fit is solved at once, so no {kind} can repeat it. Export .py, .tex or .json.")
+            raise ExportError(f"a fit is solved at once, so no {kind} can repeat it. Export .py, .onnx, .tex or .json.")
         if self.terms is not None and kind not in OF_MANY:
-            raise ExportError(f"a polynomial in several columns cannot be exported as {kind}. Export .tex or .json.")
-        write(path, EXPORTERS[kind](self).encode("utf-8"))
+            raise ExportError(
+                f"a polynomial in several columns cannot be exported as {kind}. Export .onnx, .tex or .json."
+            )
+        content = EXPORTERS[kind](self)
+        write(path, content if isinstance(content, bytes) else content.encode("utf-8"))
 
 
 def load(path: str | os.PathLike[str]) -> Result:
