@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polyoptim
-from polyoptim import ArgumentError, DataError, StatusError, fit
+from polyoptim import ArgumentError, DataError, RankError, StatusError, fit
 from polyoptim.certified import check, correct_digits, sets
+from polyoptim.moments import Frame, moments_of
 
 SIGNATURE = """data, y=None, *, x=None, weight=None, sigma=None, degree=3, powers=None, fixed=None, through=None, \
 basis="chebyshev", domain=None, loss="squared", loss_options=None, ridge=0.0, by=None, missing="raise", exact=False, \
@@ -290,6 +291,8 @@ def test_numpys_object_is_the_same_polynomial(basis):
     theirs = result.to_numpy()
     assert type(theirs).__name__.lower() == ("polynomial" if basis == "power" else basis)
     assert theirs(x) == pytest.approx(result(x), rel=1e-12)
+    assert theirs.coef.tolist() == result.coef.tolist()
+    assert tuple(theirs.domain) == result.domain
 
 
 def test_several_columns_have_total_degree():
@@ -454,3 +457,39 @@ def test_coefficients_on_a_domain_far_from_zero_keep_their_digits_when_few_rows_
     chebyshev = [power[0] + power[2] / 2, power[1] + power[3] * Fraction(3, 4), power[2] / 2, power[3] / 4]
     np.testing.assert_allclose(result.coef, [float(value) for value in chebyshev], rtol=1e-14)
     np.testing.assert_allclose(result(x), [float(sum(c * t**k for k, c in enumerate(power))) for t in u], atol=1e-14)
+
+
+def test_numpy_has_no_object_for_several_columns():
+    rng = np.random.default_rng(0)
+    result = fit(rng.normal(size=(30, 2)), rng.normal(size=30), degree=1)
+    with pytest.raises(ArgumentError, match=r"several columns, and this one has 2\. Call the result itself"):
+        result.to_numpy()
+
+
+def test_many_columns_are_refused_or_undetermined_at_once():
+    x = np.zeros((3, 300))
+    with pytest.raises(RankError, match=r"do not determine 4590551 coefficients: .* Use a lower degree\.$"):
+        fit(x, [1, 2, 3])
+    with pytest.raises(RankError, match=r"do not determine 301 coefficients: .* or ridge > 0\.$"):
+        fit(x, [1, 2, 3], degree=1)
+    with pytest.raises(RankError, match=r"do not determine 301 coefficients: .* Use a lower degree\.$"):
+        fit(x, [1, 2, 3], degree=1, loss="huber")
+    with pytest.raises(ArgumentError, match=r"degree 3 in 20 columns of x has 1771 terms, more than 501\."):
+        fit(np.zeros((2000, 20)), np.zeros(2000))
+
+
+def test_degree_auto_stops_at_the_terms_of_several_columns():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 10))
+    found = fit(x, x[:, 0] + 0.1 * rng.normal(size=300), degree="auto")
+    assert found.degree == 1
+    assert [one["degree"] for one in found.stats["degrees"]] == [0, 1, 2]
+
+
+def test_sums_of_many_terms_do_not_depend_on_how_many_rows_are_held():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(3000, 8))
+    frame = Frame(3, tuple(x.min(axis=0)), tuple(x.max(axis=0)), 3)
+    y = rng.normal(size=3000)
+    parts = [moments_of(frame, list(x[rows].T), y[rows]) for rows in (slice(0, 1234), slice(1234, None))]
+    assert parts[0] + parts[1] == moments_of(frame, list(x.T), y)

@@ -46,7 +46,7 @@ def test_stub_lists_the_names_of_the_package() -> None:
     listed |= {
         node.target.id for node in tree.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     }
-    assert listed == set(polyoptim.__all__)
+    assert listed == set(dir(polyoptim))
 
 
 def test_stub_takes_each_name_from_its_place() -> None:
@@ -58,7 +58,7 @@ def test_stub_takes_each_name_from_its_place() -> None:
                 assert getattr(module, alias.name) is getattr(polyoptim, alias.name)
 
 
-@pytest.mark.parametrize("name", polyoptim.__all__)
+@pytest.mark.parametrize("name", dir(polyoptim))
 def test_public_name_is_there_and_documented(name: str) -> None:
     found = getattr(polyoptim, name)
     if name == "__version__":
@@ -73,9 +73,20 @@ def test_public_name_is_there_and_documented(name: str) -> None:
 
 
 def test_dir_lists_the_public_names() -> None:
-    assert set(dir(polyoptim)) == set(polyoptim.__all__)
+    assert set(dir(polyoptim)) == {*polyoptim.__all__, "PolynomialRegressor"}
     with pytest.raises(AttributeError, match="nothing"):
         _ = polyoptim.nothing  # type: ignore[attr-defined]
+
+
+def test_estimator_says_what_to_install_where_scikit_learn_is_missing() -> None:
+    code = (
+        "sys.modules['sklearn'] = None\nimport polyoptim\nfrom polyoptim import *\n"
+        "try:\n    polyoptim.PolynomialRegressor\nexcept MissingDependencyError as error:\n    print(error)"
+    )
+    assert run(code) == (
+        "estimator 'PolynomialRegressor' needs sklearn, which is not installed. "
+        "Install it with: pip install 'polyoptim[sklearn]'"
+    )
 
 
 def test_star_import_gives_the_public_names() -> None:
@@ -122,6 +133,8 @@ def test_errors_are_also_pythons_own() -> None:
     for name in polyoptim.__all__:
         found = getattr(polyoptim, name)
         if inspect.isclass(found) and issubclass(found, Exception):
-            assert issubclass(found, polyoptim.PolyoptimError)
-            if found is not polyoptim.PolyoptimError:
+            assert issubclass(found, (polyoptim.PolyoptimError, Warning))
+            if issubclass(found, Warning):
+                assert issubclass(found, UserWarning)
+            elif found is not polyoptim.PolyoptimError:
                 assert issubclass(found, (ValueError, TypeError, ImportError, RuntimeError))

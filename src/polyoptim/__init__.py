@@ -27,13 +27,18 @@ _PLACES = {
     "UnknownNameError": "polyoptim.errors",
     "ExpressionError": "polyoptim.errors",
     "DataError": "polyoptim.errors",
-    "UndeterminedError": "polyoptim.errors",
+    "CellTypeError": "polyoptim.errors",
+    "RankError": "polyoptim.errors",
+    "RankWarning": "polyoptim.errors",
     "ResultFileError": "polyoptim.errors",
     "ExportError": "polyoptim.errors",
     "MissingDependencyError": "polyoptim.errors",
     "CheckpointError": "polyoptim.errors",
     "StatusError": "polyoptim.errors",
 }
+# What wants a package of an optional extra, so that `from polyoptim import *` leaves it out.
+_OPTIONAL = {"PolynomialRegressor": "polyoptim.estimator:PolynomialRegressor"}
+_EXTRAS = {"PolynomialRegressor": "sklearn"}
 _MODULES = ("nn", "callbacks")
 
 __all__ = ["__version__", *_PLACES, *_MODULES]  # noqa: PLE0604 - the names are texts, listed once above
@@ -42,10 +47,12 @@ __all__ = ["__version__", *_PLACES, *_MODULES]  # noqa: PLE0604 - the names are 
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
         return getattr(importlib.import_module(_PLACES[name]), name)
+    if name in _OPTIONAL:
+        return importlib.import_module("polyoptim.registry").Registry("estimator", _OPTIONAL, _EXTRAS)[name]
     if name in _MODULES:
         return importlib.import_module(f"polyoptim.{name}")
     raise AttributeError(f"module 'polyoptim' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_OPTIONAL])

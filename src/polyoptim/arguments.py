@@ -51,6 +51,23 @@ def resolve_domain(domain: Any, window: tuple[float, float] | None) -> Domain:
     return Domain(number(ends[0], "domain"), number(ends[1], "domain"), window)
 
 
+def check_columns(family: Any, domain: Any) -> None:
+    """Raise ArgumentError for a family (None: it is wrong already) and a domain that several columns of x do not take.
+
+    >>> from polyoptim.bases import FAMILIES
+    >>> check_columns(FAMILIES["legendre"], None)
+    Traceback (most recent call last):
+    polyoptim.errors.ArgumentError: basis must be 'chebyshev' or 'power' with several columns of x, got 'legendre'.
+    """
+    wrong = []
+    if family is not None and family.name not in ("chebyshev", "power"):
+        wrong.append(f"basis must be 'chebyshev' or 'power' with several columns of x, got {family.name!r}.")
+    if domain is not None:
+        wrong.append("domain cannot be given with several columns of x; each is mapped from its own range.")
+    if wrong:
+        raise ArgumentError("\n".join(wrong))
+
+
 class Arguments:
     """Collects the sentences of all wrong arguments, so that the user sees them at once."""
 

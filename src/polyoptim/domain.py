@@ -58,3 +58,13 @@ class Domain:
         if self.window is None:
             return x
         return (x - self.center) * self.scale + self.offset
+
+
+def domain_of_range(low: float, high: float, window: tuple[float, float] | None) -> Domain:
+    """Return the domain of a column whose values are in a range; one value alone is the middle of an interval.
+
+    >>> domain_of_range(3.0, 3.0, None)
+    Domain(a=2.0, b=4.0, window=None)
+    """
+    half = 0.0 if low < high else max(1.0, 2 * math.ulp(low))
+    return Domain(low - half, high + half, window)

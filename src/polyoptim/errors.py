@@ -5,12 +5,15 @@ PolyoptimError
 │   ├── UnknownNameError            a name nobody registered; suggests the nearest
 │   └── ExpressionError             a target text; points at the place with a caret
 ├── DataError (ValueError)          the samples: a bad cell, a missing column, a value that is not finite
-│   └── UndeterminedError           too few different samples for the coefficients
+│   ├── CellTypeError (TypeError)   a cell that is an object of another kind than a number
+│   └── RankError                   samples that do not determine the coefficients
 ├── ResultFileError (ValueError)    a saved result that is damaged, changed or not ours
 ├── CheckpointError (RuntimeError)  a checkpoint that cannot be written or read, or is that of another run
 ├── ExportError (ValueError)        what a file of this kind cannot hold
 ├── MissingDependencyError (ImportError)
 └── StatusError (RuntimeError)      under strict=True: a run that did not converge; holds the result
+
+RankWarning (UserWarning)           the same as RankError, where the polynomial with the least coefficients was taken
 """
 
 from __future__ import annotations
@@ -62,8 +65,16 @@ class DataError(PolyoptimError, ValueError):
     """The samples cannot be used as they are."""
 
 
-class UndeterminedError(DataError):
-    """The samples leave coefficients open."""
+class CellTypeError(DataError, TypeError):
+    """A cell is an object that cannot be a number."""
+
+
+class RankError(DataError):
+    """The samples do not determine the coefficients."""
+
+
+class RankWarning(UserWarning):
+    """The samples do not determine the coefficients, and the least ones that fit them best were taken."""
 
 
 class ResultFileError(PolyoptimError, ValueError):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from polyoptim import __version__
-from polyoptim.arguments import Arguments, check_powers, read_options, read_size, resolve_domain
+from polyoptim.arguments import Arguments, check_columns, check_powers, read_options, read_size, resolve_domain
 from polyoptim.bases import FAMILIES
 from polyoptim.bases.family import Family
 from polyoptim.canonical import plain
@@ -74,7 +74,7 @@ def fit(
         residuals.
     sigma : the standard deviation of each y, weight = 1/sigma²; standard errors are then absolute. At most one of both.
     degree : highest power; with several columns of x the highest total power. "auto": the lowest degree whose error on
-        rows that are left out of the fit is within one standard error of the least, up to 12.
+        rows that are left out of the fit is within one standard error of the least, up to 12, and up to 200 terms.
     powers : the powers of x that may appear; with several columns one tuple of powers each.
     fixed : coefficients of powers of x that keep their value, such as ``{0: 0}``; their standard error is 0.
     through : points (x, y) that the curve goes through.
@@ -124,7 +124,7 @@ def fit(
     sheet: Sheet = check(lambda: open_sheet(data, y, x, weight, sigma, missing, by))
     width = len(sheet.x) if sheet else 1
     if width > 1 and family is not None:
-        check(lambda: _check_many(family, domain))
+        check(lambda: check_columns(family, domain))
     form = check(lambda: read_form(width, degree, powers, fixed, through))
     check.done()
     assert form is not None  # noqa: S101 - check.done has raised otherwise
@@ -149,7 +149,9 @@ def fit(
         outcome = loss_outcome(rows, highest, shape, used, options)
     elif exact:
         outcome = squared_outcome(
-            fit_rationals(system_of_rationals(highest, *sheet.rationals()), shape), shape, absolute=sigma is not None
+            fit_rationals(system_of_rationals(highest, *sheet.rationals(), shape), shape),
+            shape,
+            absolute=sigma is not None,
         )
     else:
         extent = sheet.extent()
@@ -158,7 +160,7 @@ def fit(
     if tried:
         outcome.stats["degrees"] = [asdict(one) for one in tried]
     seconds = time.perf_counter() - begin
-    result = _result(family, interval, sheet, outcome, shape, arguments, seconds)
+    result = result_of(family, interval, sheet, outcome, shape, arguments, seconds)
     if strict and result.status is not Status.CONVERGED:
         raise StatusError(f"Not converged: {result.message}", result)
     if strict and not outcome.stats["dof"] > 0:
@@ -192,7 +194,7 @@ def _by_groups(
         columns = {**dict(zip(roles(len(part.x)), part.x, strict=True)), "y": part.y}
         columns |= {} if part.weight is None else {"weight": part.weight}
         own = ArraySheet(columns, sheet.x, {**sheet.about, "by": name, "group": label})
-        return _result(family, interval, own, outcome, shape, arguments, 0.0)
+        return result_of(family, interval, own, outcome, shape, arguments, 0.0)
 
     task = Task(degree, shape, family, interval, loss.name, absolute, solve, present)
     about = {"target": sheet.about, "arguments": {key: plain(value) for key, value in arguments.items()}}
@@ -215,13 +217,6 @@ def _check_together(loss: Any, by: Any, exact: bool, degree: Any) -> None:
 
 def _no_loss(loss: Any) -> Any:
     raise ArgumentError(f"loss must be the name of a loss such as 'squared', got {loss!r}.")
-
-
-def _check_many(family: Family, domain: Any) -> None:
-    if family.name not in ("chebyshev", "power"):
-        raise ArgumentError(f"basis must be 'chebyshev' or 'power' with several columns of x, got {family.name!r}.")
-    if domain is not None:
-        raise ArgumentError("domain cannot be given with several columns of x; each is mapped from its own range.")
 
 
 def read_form(width: int, degree: Any, powers: Any, fixed: Any, through: Any) -> tuple[int | None, Shape]:
@@ -290,7 +285,7 @@ def _said(index: Index) -> str:
     return str(index[0]) if len(index) == 1 else str(index)
 
 
-def _result(
+def result_of(
     family: Family,
     interval: Domain | None,
     sheet: Sheet,
@@ -299,6 +294,7 @@ def _result(
     arguments: Mapping[str, Any],
     seconds: float,
 ) -> Result:
+    """Return the result of a fit."""
     fitted, found = outcome.fitted, outcome.stats
     frame = fitted.frame
     several = len(frame.lows) > 1
@@ -335,7 +331,7 @@ def _result(
         notes=tuple(sheet.notes),
         stats=found,
         terms=tuple(fitted.system.columns) if several else None,
-        domains=tuple(zip(frame.lows, frame.highs, strict=True)) if several else None,
+        domains=tuple((one.a, one.b) for one in frame.domains(domain.window)) if several else None,
     )
     if sheet.held:
         return replace(result, sup_error=_largest_error(result, sheet))

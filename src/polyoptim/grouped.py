@@ -14,7 +14,7 @@ from polyoptim import __version__
 from polyoptim.bases.family import Family
 from polyoptim.domain import Domain
 from polyoptim.engines.surroundings import cores
-from polyoptim.errors import DataError, UndeterminedError
+from polyoptim.errors import DataError, RankError
 from polyoptim.moments import indices
 from polyoptim.outcome import Outcome, in_family
 from polyoptim.result import Result
@@ -82,7 +82,7 @@ def fit_table(whole: Part, groups: Grouping, task: Task, by: str, about: Mapping
     if task.plain and width == 1 and whole.weight is None:
         few = left & (groups.counts <= task.degree)
         codes[few], dof[few] = STATUSES.index(Status.RANK_DEFICIENT), math.nan
-        messages |= dict.fromkeys(np.flatnonzero(few).tolist(), str(undetermined(task.degree + 1)))
+        messages |= dict.fromkeys(np.flatnonzero(few).tolist(), str(undetermined(task.degree + 1, ridge=True)))
         left &= ~few
     for place in np.flatnonzero(left).tolist():
         part = whole.rows(groups.rows(place))
@@ -90,7 +90,7 @@ def fit_table(whole: Part, groups: Grouping, task: Task, by: str, about: Mapping
             outcome = _solved(part, task)
             coef, domain = in_family(outcome, task.family, task.interval)
         except DataError as error:
-            status = Status.RANK_DEFICIENT if isinstance(error, UndeterminedError) else Status.FAILED
+            status = Status.RANK_DEFICIENT if isinstance(error, RankError) else Status.FAILED
             messages[place] = str(error)
             _forget(found, place, part)
             loss[place] = dof[place] = ends_of[place] = math.nan
@@ -142,7 +142,7 @@ def _solved(part: Part, task: Task) -> Outcome:
     if task.plain and len(part.x) == 1:
         x = part.x[0] if part.weight is None else part.x[0][part.weight > 0]
         if len(x) <= task.degree or len(np.unique(x)) <= task.degree:
-            raise undetermined(task.degree + 1)
+            raise undetermined(task.degree + 1, ridge=True)
     return task.solve(part)
 
 

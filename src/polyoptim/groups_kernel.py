@@ -67,7 +67,7 @@ def frames(width, begin, DATA, ends, numbers, answer):
         if ends[0] < ends[1]:
             a, b = (ends[0], ends[1]) if ends[0] <= low and high <= ends[1] else (np.nan, np.nan)
         elif low == high:
-            half = max(abs(low), 1.0) / 2
+            half = 1.0 if abs(low) < ALONE else np.nan
             a, b = low - half, low + half
         center, scale = a / 2 + b / 2, 2.0 / (b - a)
         y_exponent, w_exponent = exponent_of(size), exponent_of(heavy)
@@ -309,6 +309,7 @@ def fit(first, last, degree, lanes, DATA, ends, found):
 # The rows, as parameters and as arguments, and their types.
 NAMES = "x, y, weight, weighted, order, ordered, starts, counts, chosen"
 TYPES = "VECTOR, VECTOR, VECTOR, int64, int64[::1], int64, int64[::1], int64[::1], int64[::1]"
+ALONE = 2.0**52  # one value of x makes an interval of ends one apart from it, where floats are as near
 # A sum of squares that leaves fewer bits in the sums than this share of y'y has is that of the residuals themselves.
 SMALL = 2.0**-44
 # Residuals below this share of y are what sums of 93 bits leave, not what samples of 53 bits have.
@@ -323,7 +324,13 @@ WORDS = {
     "ROWS": TYPES,
     **{
         name: repr(value)
-        for name, value in (("FACTS", FACTS), ("LONGEST", LONGEST), ("SMALL", SMALL), ("NOISE", NOISE))
+        for name, value in (
+            ("FACTS", FACTS),
+            ("LONGEST", LONGEST),
+            ("SMALL", SMALL),
+            ("NOISE", NOISE),
+            ("ALONE", ALONE),
+        )
     },
 }
 
@@ -395,7 +402,7 @@ def _frames(width: int, begin: int, *given: Any) -> None:
         inside = (ends[0] <= low) & (high <= ends[1])
         a, b = np.where(inside, ends[0], math.nan), np.where(inside, ends[1], math.nan)
     else:
-        half = np.maximum(np.abs(low), 1.0) / 2
+        half = np.where(np.abs(low) < ALONE, 1.0, math.nan)
         a, b = np.where(low == high, low - half, low), np.where(low == high, low + half, high)
     center, scale = a / 2 + b / 2, 2.0 / (b - a)
     y_exponent, w_exponent = _exponents(size), _exponents(heavy)

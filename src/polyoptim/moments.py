@@ -8,9 +8,8 @@ machines they are added. So the promise of the same bits is kept by arithmetic, 
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from polyoptim.domain import Domain, domain_of_range
 from polyoptim.doubled import Pair, difference, fast_two_sum, pair_of, product, scaled, two_product, two_sum
 from polyoptim.lane_operations import BLOCK, LIMB, LIMBS, limbs_of
 from polyoptim.moments_kernel import MOST, kernel, run
@@ -26,6 +26,8 @@ from polyoptim.moments_kernel import MOST, kernel, run
 Array = npt.NDArray[np.float64]
 Index = tuple[int, ...]  # the degree in each column of x
 
+# Double-doubles that are held at a time where the sums are many, as with many columns of x.
+HELD = 1 << 22
 LARGEST_EXPONENT = 1000  # beyond, a power of two is no float
 
 
@@ -56,6 +58,10 @@ class Frame:
         """The products of the basis whose means are the Gram matrix."""
         return indices(len(self.lows), 2 * self.degree)
 
+    def domains(self, window: tuple[float, float] | None) -> list[Domain]:
+        """Return the domain of each column."""
+        return [domain_of_range(low, high, window) for low, high in zip(self.lows, self.highs, strict=True)]
+
     def maps(self) -> list[tuple[Fraction, Fraction]]:
         """Return (center, half width) of each column, exactly: u = (x - center) / half width."""
         pairs = [(Fraction(low), Fraction(high)) for low, high in zip(self.lows, self.highs, strict=True)]
@@ -64,9 +70,17 @@ class Frame:
 
 @lru_cache(maxsize=64)
 def _indices(width: int, degree: int) -> tuple[Index, ...]:
-    every = itertools.product(range(degree + 1), repeat=width) if width > 1 else ((k,) for k in range(degree + 1))
-    inside = [index for index in every if sum(index) <= degree]
-    return tuple(sorted(inside, key=lambda index: (sum(index), tuple(-part for part in index))))
+    return tuple(index for total in range(degree + 1) for index in _of_total(width, total))
+
+
+def _of_total(width: int, total: int) -> Iterator[Index]:
+    """Yield the degrees whose sum is `total`; high ones of the first columns come first."""
+    if width == 1:
+        yield (total,)
+        return
+    for first in range(total, -1, -1):
+        for rest in _of_total(width - 1, total - first):
+            yield (first, *rest)
 
 
 def indices(width: int, degree: int) -> list[Index]:
@@ -165,8 +179,9 @@ def moments_of(
     terms = len(frame.sums) + len(frame.columns) + 1
     limbs = np.zeros((terms, LIMBS), dtype=object)
     count = 0
-    for begin in range(0, len(y), BLOCK):
-        chosen = slice(begin, begin + BLOCK)
+    size = max(min(BLOCK, HELD // terms), 1)
+    for begin in range(0, len(y), size):
+        chosen = slice(begin, begin + size)
         part = None if weight is None else weight[chosen]
         count += len(y[chosen]) if part is None else int(np.count_nonzero(part))
         block = np.empty((terms, LIMBS))

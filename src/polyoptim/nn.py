@@ -104,7 +104,7 @@ class Polynomial(torch.nn.Module):
         self.powers = check_powers(degree, powers)
         above = [k for k in self.powers if k > 0]
         self.features = PolynomialFeatures(powers=above, basis=basis, domain=domain).to(device)
-        self.linear = _linear(len(above), 0 in self.powers, dtype, generator).to(device)
+        self.linear = linear_of(len(above), 0 in self.powers, dtype, generator).to(device)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return p(x), of the shape of x."""
@@ -124,7 +124,9 @@ def _sorted(powers: Sequence[int]) -> tuple[int, ...]:
     return check_powers(None, powers) if len(powers) else ()
 
 
-def _linear(columns: int, bias: bool, dtype: torch.dtype | None, generator: torch.Generator | None) -> torch.nn.Linear:
+def linear_of(
+    columns: int, bias: bool, dtype: torch.dtype | None, generator: torch.Generator | None
+) -> torch.nn.Linear:
     """Return a Linear initialised as its constructor does, number for number, but from `generator`."""
     kind = dtype or torch.get_default_dtype()
     linear: Any = torch.nn.utils.skip_init(torch.nn.Linear, columns or 1, 1, bias=bias, dtype=kind, device="cpu")

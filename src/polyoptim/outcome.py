@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyoptim.bases.family import Family
-from polyoptim.domain import Domain
+from polyoptim.domain import Domain, domain_of_range
 from polyoptim.errors import DataError
 from polyoptim.losses import Loss
 from polyoptim.solution import Status
@@ -69,13 +69,13 @@ def in_family(outcome: Outcome, family: Family, interval: Domain | None) -> tupl
         Where float64 does not hold them.
     """
     frame = outcome.fitted.frame
-    low, high = frame.lows[0], frame.highs[0]
+    window = family.window if family.mapped else None
     if interval is None:
-        half = 0.0 if low < high else max(abs(low), 1.0) / 2  # one value of x makes no interval
-        interval = Domain(low - half, high + half)
-    domain = Domain(interval.a, interval.b, family.window if family.mapped else None)
+        domain = domain_of_range(frame.lows[0], frame.highs[0], window)
+    else:
+        domain = Domain(interval.a, interval.b, window)
     if not math.isfinite(domain.scale):
-        raise DataError(f"x spans {interval.b - interval.a!r}, too little to be mapped in float64. Scale x.")
+        raise DataError(f"x spans {domain.b - domain.a!r}, too little to be mapped in float64. Scale x.")
     several = len(frame.lows) > 1
     coef = np.array(_coef_of_many(outcome, family) if several else in_basis(outcome.fitted, family, domain))
     if not np.isfinite(coef).all():

@@ -65,6 +65,8 @@ def predict(result: Result, x: npt.ArrayLike, interval: str | None = None, level
     match("interval", interval, INTERVALS)
     if not 0 < level < 1:
         raise ArgumentError(f"level must be between 0 and 1, got {level!r}.")
+    if stats["errors"] == "none":
+        raise ArgumentError(f"there are no standard errors to make a band of. {result.message}")
     if not stats["dof"] > 0 and stats["errors"] != "absolute":
         raise ArgumentError("there are no degrees of freedom left for a band. Give more samples or a lower degree.")
     if interval == "prediction" and stats["errors"] == "asymptotic":

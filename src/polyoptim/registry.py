@@ -78,7 +78,7 @@ class Registry(Mapping[str, Any]):
             if name not in self._extra or (error.name or "").startswith("polyoptim"):
                 raise
             raise MissingDependencyError(
-                f"{self.kind} {name!r} needs {error.name}, which is not installed. "
+                f"{self.kind} {name!r} needs {(error.name or '').partition('.')[0]}, which is not installed. "
                 f"Install it with: pip install 'polyoptim[{self._extra[name]}]'"
             ) from None
         return getattr(loaded, attribute) if attribute else loaded

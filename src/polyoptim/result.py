@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyoptim import canonical
-from polyoptim.bases import FAMILIES
+from polyoptim.bases import FAMILIES, products
 from polyoptim.bases.family import Family
 from polyoptim.domain import Domain
 from polyoptim.errors import ArgumentError, ExportError
@@ -43,12 +43,14 @@ EXPORTERS = Registry(
         "notebook": "polyoptim.exporters.notebook:notebook",
         "latex": "polyoptim.exporters.latex:latex",
         "json": "polyoptim.exporters.document:document",
+        "onnx": "polyoptim.exporters.onnx_graph:model",
     },
+    extra={"onnx": "onnx"},
 )
 # What a file holds by its ending; a .py is what the verb that made the result is about.
-ENDINGS = {".ipynb": "notebook", ".json": "json", ".tex": "latex"}
+ENDINGS = {".ipynb": "notebook", ".json": "json", ".onnx": "onnx", ".tex": "latex"}
 PROGRAMS = ("torch", "notebook")  # that repeat a run
-OF_MANY = ("latex", "json")  # what holds a polynomial in several columns
+OF_MANY = ("latex", "json", "onnx")  # what holds a polynomial in several columns
 SCRIPTS = {"train": "torch", "fit": "numpy"}
 # Bands of a fit; loaded late, for it takes the distributions along.
 PREDICT = Registry("prediction", {"predict": "polyoptim.prediction:predict"})
@@ -125,23 +127,15 @@ class Result:
         """Return the polynomial at x, in float64, of the shape of x; with p columns of x, shape (…, p) becomes (…)."""
         points = np.asarray(x, dtype=np.float64)
         if self.terms is not None:
-            return (self._products(points) @ self.coef)[()]
+            return (self._columns(points) @ self.coef)[()]
         return self.family.evaluate(self.coef, self.map.map(points))[()]
 
-    def _products(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def _columns(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the basis of several columns at points, shape (…, p), as shape (…, terms)."""
         assert self.terms is not None and self.domains is not None  # noqa: S101, PT018
         if points.ndim == 0 or points.shape[-1] != len(self.domains):
             raise ArgumentError(f"x must have {len(self.domains)} columns, got shape {points.shape}.")
-        columns = [
-            self.family.columns(Domain(*ends, self.window).map(points[..., place]), self.degree)
-            for place, ends in enumerate(self.domains)
-        ]
-        found = np.ones((*points.shape[:-1], len(self.terms)))
-        for place, term in enumerate(self.terms):
-            for column, power in zip(columns, term, strict=True):
-                found[..., place] *= column[power]
-        return found
+        return products.columns(self.family, [Domain(*ends, self.window) for ends in self.domains], self.terms, points)
 
     def to_numpy(self) -> Any:
         """Return the polynomial as numpy.polynomial has it: a Chebyshev, a Legendre, … as the basis is.
@@ -157,7 +151,10 @@ class Result:
         ('Chebyshev', 10.0)
         """
         if self.terms is not None:
-            raise ArgumentError("numpy.polynomial has no polynomial in several columns.")
+            raise ArgumentError(
+                f"numpy.polynomial has no polynomial in several columns, and this one has {len(self.domains or ())}. "
+                "Call the result itself, or export it as .onnx."
+            )
         kind = getattr(np.polynomial, {"power": "Polynomial"}.get(self.basis, self.basis.capitalize()))
         window = self.domain if self.window is None else self.window  # alike, nothing is mapped
         return kind(self.coef, domain=self.domain, window=window)
@@ -275,20 +272,26 @@ class Result:
         Parameters
         ----------
         path : the file.
-        to : "torch" (a standalone program), "numpy" (a function), "notebook", "latex" or "json"; by default what the
-            ending stands for: .py (the program), .ipynb, .tex, .json.
+        to : "torch" (a standalone program), "numpy" (a function), "notebook", "latex", "onnx" (a model in float64) or
+            "json"; by default what the ending stands for: .py (the program, for a fit the function), .ipynb, .tex,
+            .onnx, .json.
 
         Raises
         ------
         ExportError
             For an ending or a result that the form cannot hold.
+        MissingDependencyError
+            For onnx where it is not installed.
         """
         kind = match("export", to, EXPORTERS) if to is not None else export_kind(path, self.verb)
         if self.verb == "fit" and kind in PROGRAMS:
-            raise ExportError(f"a fit is solved at once, so no {kind} can repeat it. Export .py, .tex or .json.")
+            raise ExportError(f"a fit is solved at once, so no {kind} can repeat it. Export .py, .onnx, .tex or .json.")
         if self.terms is not None and kind not in OF_MANY:
-            raise ExportError(f"a polynomial in several columns cannot be exported as {kind}. Export .tex or .json.")
-        write(path, EXPORTERS[kind](self).encode("utf-8"))
+            raise ExportError(
+                f"a polynomial in several columns cannot be exported as {kind}. Export .onnx, .tex or .json."
+            )
+        content = EXPORTERS[kind](self)
+        write(path, content if isinstance(content, bytes) else content.encode("utf-8"))
 
 
 def load(path: str | os.PathLike[str]) -> Result:
@@ -300,6 +303,17 @@ def load(path: str | os.PathLike[str]) -> Result:
         Where the file is damaged, was changed by as little as one byte, or is not a saved result.
     """
     return Result(**from_document(canonical.read_file(path), str(path)))
+
+
+def read(content: bytes, where: str) -> Result:
+    """Return the result of which `content` is the saved form; `where` it stands is for messages.
+
+    Raises
+    ------
+    ResultFileError
+        As `load` does.
+    """
+    return Result(**from_document(canonical.read(content, where), where))
 
 
 def export_kind(path: str | os.PathLike[str], verb: str) -> str:

@@ -104,7 +104,8 @@ def _agree(found: Mapping[str, Any], where: str) -> None:
         coefs.append(found["optimum_coef"])
     if any(len(coef) != size for coef in coefs):
         raise ResultFileError(f"{where} is not a saved result: the coefficients do not fit the powers.")
-    if found["samples"] is None and found["target"]["kind"] != "expression" and found["verb"] == "train":
+    drawn = found["target"]["kind"] == "expression" or found["terms"] is not None
+    if found["samples"] is None and not drawn and found["verb"] == "train":
         raise ResultFileError(f"{where} is not a saved result: the samples are missing.")
 
 

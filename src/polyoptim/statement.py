@@ -82,13 +82,20 @@ def state(target: Any, y: Any, x: Any, weight: Any, given: Mapping[str, Any], ch
     count = check(lambda: read_count(words["samples"]))
     reduction = check(lambda: match("reduction", words["reduction"], ("sum", "mean")))
     mapped = check(lambda: _read_mapped(words["mapped"]))
-    what = check(lambda: Target(target, y, x, weight))
+    what = check(lambda: _read_target(target, y, x, weight))
     check.done()
     points = what.points(interval, count, "float64", "numpy")
     if what.is_data and words["domain"] is DEFAULT_DOMAIN:
         interval = points.interval()
     domain = Domain(interval.a, interval.b, _window(family, mapped))
     return Statement(Problem(points, family, domain, chosen, find_loss("squared"), {}, reduction), what.about, mapped)
+
+
+def _read_target(target: Any, y: Any, x: Any, weight: Any) -> Target:
+    what = Target(target, y, x, weight)
+    if what.width > 1:
+        raise ArgumentError(f"x must have one column to compare runs, got {what.width}. Use train for several.")
+    return what
 
 
 def _window(family: Family, mapped: bool | None) -> tuple[float, float] | None:

@@ -14,6 +14,7 @@ import numpy as np
 from polyoptim import __version__
 from polyoptim.arguments import (
     Arguments,
+    check_columns,
     check_powers,
     read_count,
     read_options,
@@ -41,7 +42,7 @@ from polyoptim.engines.plan import DEFAULT_RATE, STEP_FUNCTIONS, Callback, Plan
 from polyoptim.engines.surroundings import cores, processor
 from polyoptim.errors import ArgumentError, CheckpointError, DataError, PolyoptimError, StatusError
 from polyoptim.losses import Loss
-from polyoptim.problem import Problem
+from polyoptim.problem import Problem, problem_in_columns
 from polyoptim.quadratic import Quadratic
 from polyoptim.registry import match
 from polyoptim.result import Result
@@ -63,6 +64,7 @@ DECISIVE = (
 )  # fmt: skip
 # Arguments that are no part of a result: they do not decide its numbers, or are kept in another way.
 NOT_RECORDED = ("target", "y", "x", "weight", "callbacks", "checkpoint", "checkpoint_every", "resume")
+MOST_NUMBERS = 100_000_000  # rows times terms with several columns of x, which are held in memory
 SMALLEST_ADVISED = 1e-12  # a smaller learning rate is no advice
 
 
@@ -109,13 +111,15 @@ def train(
 
     Parameters
     ----------
-    target : an expression in x (``"sin(x)"``), a vectorised function, the values of x (then `y` holds those of y), a
-        CSV file with a header, or a data frame (then `x`, `y`, `weight` name columns).
+    target : an expression in x (``"sin(x)"``), a vectorised function, the values of x (then `y` holds those of y) of
+        shape (n,), or (n, p) for p columns of x, a CSV file with a header, or a data frame (then `x`, `y`, `weight`
+        name columns).
     y, x, weight : see `target`; a weight multiplies the loss of its sample.
     domain : the interval (a, b) on which a function is sampled and which is mapped. Left out: (-π, π), and for data the
         range of x.
     samples : points of a function, at ``torch.linspace(a, b, samples)``.
-    degree, powers : the highest power, or the list of powers that may appear; without a 0 there is no constant.
+    degree, powers : the highest power, with several columns of x the highest total power; or the list of powers that
+        may appear; without a 0 there is no constant.
     basis : "power", "chebyshev", "legendre", "hermite" or "laguerre".
     mapped : whether the domain is mapped onto the window of the basis. None: all but "power".
     loss, loss_options : "squared", "absolute", "huber" (delta), "smooth_l1" (beta), "soft_l1" (delta), "logcosh",
@@ -196,16 +200,23 @@ def train(
         plan["dtype"] = chosen_engine.DTYPE
     what = check(lambda: Target(target, y, x, weight))
     check(lambda: check_agreement(schedule, schedule_options, mapped, strict))
+    if what is not None and what.width > 1:
+        check(lambda: check_columns(family, None if domain is DEFAULT_DOMAIN else domain))
+        check(lambda: _check_products(what, powers, chosen))
     pace = check(lambda: read_checkpoint(checkpoint, checkpoint_every, resume))
     if chosen_engine and None not in (plan["optimizer_options"], plan["schedule_options"], loss_used):
         check(lambda: chosen_engine.check(Plan(**plan), chosen is None or 0 in chosen, loss_used))
     check.done()
 
     points = what.points(interval, count, plan["dtype"], chosen_engine.SAMPLER)
-    if what.is_data and domain is DEFAULT_DOMAIN:
-        interval = _range(points, what.notes(points, plan["dtype"]))
     window = family.window if (family.mapped if mapped is None else mapped) else None
-    problem = Problem(points, family, Domain(interval.a, interval.b, window), chosen, loss_used, loss_values, reduced)
+    if what.width > 1:
+        problem = problem_in_columns(points, family, chosen[-1], window, loss_used, loss_values, reduced)
+    else:
+        if what.is_data and domain is DEFAULT_DOMAIN:
+            interval = _range(points, what.notes(points, plan["dtype"]))
+        map_used = Domain(interval.a, interval.b, window)
+        problem = Problem(points, family, map_used, chosen, loss_used, loss_values, reduced)
     optimum, quadratic, unknown = least_loss(problem, EPS[plan["dtype"]])
     notes = [said for said in (note, unknown) if said]
     ready = Plan(**plan, optimum=optimum, quadratic=quadratic)
@@ -241,12 +252,12 @@ def _result(
 ) -> Result:
     points, domain = problem.samples, problem.domain
     with np.errstate(over="ignore", invalid="ignore"):
-        residual = problem.family.evaluate(solution.coef, domain.map(points.x)) - points.y
+        residual = problem.values(solution.coef) - points.y
     message = solution.message
     if solution.status is Status.DIVERGED and quadratic is not None:
         message += _advice(problem, largest_stable_rate(quadratic), plan["optimizer"], plan["lr"])
     notes = [*notes, *what.notes(points, plan["dtype"])]
-    samples = None if what.expression else points
+    samples = None if what.expression or problem.terms is not None else points
     if samples is not None and len(samples) > LARGEST_KEPT:
         notes.append(f"Of the {len(points)} samples {LARGEST_KEPT}, evenly spread, are kept in the result.")
         samples = samples.thinned(LARGEST_KEPT)
@@ -256,7 +267,7 @@ def _result(
         basis=problem.family.name,
         domain=(domain.a, domain.b),
         window=domain.window,
-        powers=problem.powers,
+        powers=problem.powers if problem.terms is None else tuple(range(problem.total_degree + 1)),
         target=what.about,
         loss=solution.loss,
         optimum=optimum.value,
@@ -279,6 +290,8 @@ def _result(
         method=plain(solution.method),
         versions={"polyoptim": __version__, "numpy": np.__version__, **solution.versions},
         notes=tuple(notes),
+        terms=problem.terms,
+        domains=None if problem.domains is None else tuple((one.a, one.b) for one in problem.domains),
     )
 
 
@@ -306,6 +319,21 @@ def _beside_fused(problem: Problem, what: Target, plan: Plan, solution: Solution
         return []
     said = comparison.sentence(solution, ours, single)
     return [said] if said else []
+
+
+def _check_products(what: Target, powers: Any, chosen: tuple[int, ...] | None) -> None:
+    """Refuse, before anything is allocated, what several columns of x do not take."""
+    if powers is not None:
+        raise ArgumentError("powers cannot be given with several columns of x; all terms of a total degree appear.")
+    if chosen is None:
+        return
+    degree = chosen[-1]
+    terms, rows = math.comb(what.width + degree, degree), len(what.data[1] if what.data else ())
+    if terms * max(rows, 1) > MOST_NUMBERS:
+        raise ArgumentError(
+            f"degree {degree} in {what.width} columns of x has {terms} terms for {rows} rows, more than "
+            f"{MOST_NUMBERS} numbers. Use a lower degree or fewer columns."
+        )
 
 
 def _store(
@@ -364,7 +392,8 @@ def _advice(problem: Problem, rate: float | None, optimizer: Any, lr: float | No
     if rate is None:
         return ""
     a, b = problem.domain.a, problem.domain.b
-    where = f"the {problem.family.name} basis of degree {problem.degree} on [{a:.6g}, {b:.6g}]"
+    where = f"the {problem.family.name} basis of degree {problem.total_degree}"
+    where += f" on [{a:.6g}, {b:.6g}]" if problem.domains is None else f" in {len(problem.domains)} columns"
     exceeds = "" if lr is None or lr <= rate else f"; lr={lr:.3g} exceeds it"
     tries = [f"lr={_round_down(rate):.1g}"] if rate > SMALLEST_ADVISED else []
     tries += ["optimizer='Adam'"] if str(optimizer).casefold() == "sgd" else []

@@ -4,9 +4,12 @@ That the pages build without a warning is seen by building them: `make docs`.
 """
 
 import ast
+import doctest
 import re
 import subprocess
 import sys
+import textwrap
+import types
 from pathlib import Path
 
 import pytest
@@ -47,6 +50,9 @@ def lesson_prose():
     return "\n\n".join([ast.get_docstring(ast.parse(source)), *comments])
 
 
+PAGES = ["gallery/polynomial_optim.po", "index.po", "coverage.po", "fit.po", "estimator.po", "sphinx.po"]
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -54,6 +60,7 @@ def lesson_prose():
         ("index.po", (ROOT / "docs" / "index.rst").read_text(encoding="utf-8")),
         ("coverage.po", (ROOT / "docs" / "coverage.rst").read_text(encoding="utf-8")),
         ("fit.po", (ROOT / "docs" / "fit.rst").read_text(encoding="utf-8")),
+        ("estimator.po", (ROOT / "docs" / "estimator.rst").read_text(encoding="utf-8")),
     ],
 )
 def test_every_paragraph_has_its_chinese(name, text):
@@ -63,11 +70,11 @@ def test_every_paragraph_has_its_chinese(name, text):
     assert fuzzy == []
 
 
-@pytest.mark.parametrize("name", ["gallery/polynomial_optim.po", "index.po", "coverage.po", "fit.po", "sphinx.po"])
+@pytest.mark.parametrize("name", PAGES)
 def test_translations_are_chinese_and_keep_code_and_links(name):
     messages, _ = catalogue(name)
     for message, chinese in messages.items():
-        assert HAN.search(chinese) or message == "polyoptim"
+        assert HAN.search(chinese) or message in ("polyoptim", "scikit-learn")
         kept = [re.sub("`.*<", "`<", mark) for mark in MARKUP.findall(message)]
         assert sorted(kept) == sorted(re.sub("`.*<", "`<", mark) for mark in MARKUP.findall(chinese)), message
 
@@ -110,3 +117,16 @@ def test_numbers_of_the_first_page_are_so():
     loss, optimum = map(float, re.search(r"^ +\(([\d.]+), ([\d.]+)\)$", page, re.MULTILINE).groups())
     assert optimum == round(names["result"].optimum, 4)
     assert loss == pytest.approx(names["result"].loss, abs=0.1)  # its last digits are the processor's
+
+
+def test_search_of_the_page_on_scikit_learn_finds_what_it_says():
+    page = (ROOT / "docs" / "estimator.rst").read_text(encoding="utf-8")
+    block = re.search(r"\.\. code-block:: pycon\n\n((?: +.*\n)+)", page).group(1)
+    failed, tried = doctest.testmod(_module_of(block), report=True)
+    assert (failed, tried) == (0, 8)
+
+
+def _module_of(text):
+    module = types.ModuleType("page")
+    module.__doc__ = textwrap.dedent(text)
+    return module

@@ -92,7 +92,7 @@ PANELS = {
     type=WORD,
     metavar="FILE …",
     multiple=True,
-    help="Write a function (.py), the formula (.tex), the result (.json).",
+    help="Write a function (.py), a model (.onnx), the formula (.tex), the result (.json).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="Print the formula only.")

@@ -149,7 +149,7 @@ PANELS = {
     type=WORD,
     metavar="FILE …",
     multiple=True,
-    help="Write a program (.py), a notebook (.ipynb), the formula (.tex), the result (.json).",
+    help="Write a program (.py), a notebook (.ipynb), a model (.onnx), the formula (.tex), the result (.json).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--report", is_flag=True, help="Print the report with its plots also where this is no terminal.")

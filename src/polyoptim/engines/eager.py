@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from polyoptim.arguments import Arguments
+from polyoptim.engines.columns import Columns
 from polyoptim.engines.criterion import Criterion, make_criterion
 from polyoptim.engines.minibatches import Minibatches
 from polyoptim.engines.plan import DEFAULT_RATE, Plan, described_schedule, with_functions
@@ -122,16 +123,22 @@ def _methods(plan: Plan, maker: Callable[..., Any], params: Iterable[torch.Tenso
     )
 
 
+def _model(problem: Problem, dtype: torch.dtype, generator: torch.Generator) -> Polynomial | Columns:
+    if problem.terms is not None:
+        return Columns(problem, dtype, generator)
+    domain = (problem.domain.a, problem.domain.b) if problem.domain.window else None
+    basis = problem.family.name
+    return Polynomial(powers=problem.powers, basis=basis, domain=domain, dtype=dtype, generator=generator)
+
+
 class _Run:
     """One run: the model, the optimizer, and what has been recorded."""
 
     def __init__(self, problem: Problem, plan: Plan, device: torch.device) -> None:
         self.problem, self.plan, self.device = problem, plan, device
         dtype = getattr(torch, plan.dtype)
-        domain = (problem.domain.a, problem.domain.b) if problem.domain.window else None
         generator = torch.Generator().manual_seed(plan.seed)
-        basis = problem.family.name
-        self.model = Polynomial(powers=problem.powers, basis=basis, domain=domain, dtype=dtype, generator=generator)
+        self.model = _model(problem, dtype, generator)
         self.model.to(device)
 
         def tensor(values: Any) -> torch.Tensor:

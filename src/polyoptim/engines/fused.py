@@ -9,6 +9,8 @@ from functools import cached_property, partial
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from polyoptim.engines.batches import Batches, Everything
 from polyoptim.engines.loops import (
     CHUNK,
@@ -25,7 +27,7 @@ from polyoptim.engines.method import Method
 from polyoptim.engines.objective import DataObjective, Objective, QuadraticObjective, norm
 from polyoptim.engines.plan import Plan, overflow
 from polyoptim.engines.steps import LoopSteps, RuleSteps
-from polyoptim.engines.traces import kind_of
+from polyoptim.engines.traces import MOST_COUPLED, kind_of
 from polyoptim.engines.watch import End, Watch
 from polyoptim.engines.whole import WholeSteps, whole_loop
 from polyoptim.errors import ArgumentError
@@ -78,7 +80,7 @@ def run(problem: Problem, plan: Plan, *, single: bool = False) -> Solution:
 
 def surroundings(problem: Problem, plan: Plan) -> dict[str, Any]:
     """Return what may change the last bits of such a run: sums over samples are compiled, or NumPy's."""
-    if problem.is_squared and plan.batch_size is None:
+    if _on_quadratic(problem, plan):
         return {}
     compiled = is_compiled(problem, plan)
     return {"numba": version("numba") if compiled else None, "loops": "compiled" if compiled else "plain"}
@@ -86,9 +88,14 @@ def surroundings(problem: Problem, plan: Plan) -> dict[str, Any]:
 
 def is_compiled(problem: Problem, plan: Plan) -> bool:
     """Tell whether such a run is worth compiling."""
-    seen = 0 if problem.is_squared else len(problem.samples)
+    seen = 0 if problem.is_squared and not problem.is_wide else len(problem.samples)
     seen = min(plan.batch_size or seen, len(problem.samples))
     return worth_compiling(plan.steps * (len(problem.powers) / 4 + seen / SAMPLES_AN_UPDATE))
+
+
+def _on_quadratic(problem: Problem, plan: Plan) -> bool:
+    """Tell whether updates see the squared loss of all samples, without them: not where they are fewer than columns."""
+    return problem.is_squared and plan.batch_size is None and not problem.is_wide
 
 
 def start(generator: Generator, powers: tuple[int, ...], *, single: bool = False) -> list[float]:
@@ -115,8 +122,9 @@ class _Run:
         coef = start(generator, problem.powers, single=single)
         self.method = Method(plan)
         self.watch = Watch(plan, self, exact=plan.batch_size is None)
-        data = self._data() if plan.batch_size is not None or not problem.is_squared else None
-        self.objective: Objective = self._quadratic() if problem.is_squared or data is None else data
+        data = None if _on_quadratic(problem, plan) else self._data()
+        squared = problem.is_squared and not problem.is_wide
+        self.objective: Objective = self._quadratic() if squared or data is None else data
         self.batches: Batches | None = None
         if plan.batch_size is not None and data is not None:
             self.batches = Batches(data, plan.batch_size, generator, shuffle() if self.compiled else None)
@@ -139,8 +147,11 @@ class _Run:
 
     def _quadratic(self) -> QuadraticObjective:
         if self.plan.quadratic is None:
-            raise overflow(self.plan.optimum, self.problem.family.name, self.problem.degree)
-        return quadratic_objective(self.plan.quadratic)
+            raise overflow(self.plan.optimum, self.problem.family.name, self.problem.total_degree)
+        objective = quadratic_objective(self.plan.quadratic)
+        if self.problem.terms is not None and len(objective.wanted) > MOST_COUPLED:
+            objective.slope = objective.array_slope
+        return objective
 
     def _steps(self, coef: list[float], data: DataObjective | None) -> RuleSteps | LoopSteps | WholeSteps:
         """Return who makes the updates: a loop where there is one."""
@@ -260,7 +271,5 @@ class _Run:
 
     def _measured(self, coef: list[float], lr: float, ahead: int = 0) -> Row:
         loss, gradient, excess = self.objective.measure(coef)
-        dense = [0.0] * (self.problem.degree + 1)
-        for power, value in zip(self.problem.powers, coef, strict=True):
-            dense[power] = value
+        dense: list[float] = self.problem.dense(np.array(coef)).tolist()
         return self.watch.row(loss, lr, norm(gradient), dense, excess, ahead)

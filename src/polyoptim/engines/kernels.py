@@ -50,6 +50,8 @@ HEADERS = {
     False: "from math import inf, nan\n\nfrom polyoptim.primitives import divide, power, sqrt, to_float32\n\n\n",
 }
 FLOATS, TABLE, WHOLE, FLOAT = "float64[::1]", "float64[:, ::1]", "int64", "float64"
+# In place of a basis: the columns are stored, as those of products in several columns of x are.
+STORED = "stored"
 # How many samples are summed at a time; their sums are added in order, whoever computed them.
 BLOCK = 16384
 
@@ -146,36 +148,12 @@ def sums_functions(loss: str, basis: str, powers: tuple[int, ...], weighted: boo
     """Return ``block``, ``blocks`` and ``sums``: loss, slopes and weights summed over samples.
 
     ``sums(u, y, weight, options, begin, end, coef, out)`` leaves in `out` the sum of the losses, of their slopes by
-    each coefficient, and of the weights. ``blocks`` leaves the same of each block of samples in a row of its own.
+    each coefficient, and of the weights. ``blocks`` leaves the same of each block of samples in a row of its own. Where
+    the columns are stored, `u` holds them, sample by sample.
     """
-    m, formula, times = len(powers), traced_loss(loss), "w * " if weighted else ""
-    basis_lines = _basis_lines(basis, powers)
-    prediction = _sum(f"c{k} * p{power}" if power else f"c{k}" for k, power in enumerate(powers))
-    inner = [
-        "x = us[i]",
-        *basis_lines,
-        f"r = {prediction} - ys[i]",
-        *_written(formula.operations, SAMPLED),
-        *(["w = ws[i]", "total += w"] if weighted else []),
-        f"pull = {times}{formula.slope[0]}",
-        f"value += {times}{formula.value}",
-        *(f"g{k} += pull * p{power}" if power else f"g{k} += pull" for k, power in enumerate(powers)),
-    ]  # fmt: skip
+    m, formula = len(powers), traced_loss(loss)
+    block = _stored_block(loss, m, weighted) if basis == STORED else _block(loss, basis, powers, weighted)
     parameters = {**DATA, "begin": WHOLE, "end": WHOLE, "coef": FLOATS, "out": FLOATS}
-    block = [
-        *(f"c{k} = coef[{k}]" for k in range(m)),
-        *(f"o{k} = options[{k}]" for k in range(len(find_loss(loss).options))),
-        "value = 0.0",
-        *(f"g{k} = 0.0" for k in range(m)),
-        "total = 0.0" if weighted else "total = float(end - begin)",
-        "us, ys = u[begin:end], y[begin:end]",
-        *(["ws = weight[begin:end]"] if weighted else []),
-        "for i in range(us.size):",
-        *(f"    {line}" for line in inner),
-        "out[0] = value",
-        *(f"out[{k + 1}] = g{k}" for k in range(m)),
-        f"out[{m + 1}] = total",
-    ]
     many = {**DATA, "begin": WHOLE, "end": WHOLE, "coef": FLOATS, "table": TABLE}
     blocks = [
         "for place in range(table.shape[0]):",
@@ -199,6 +177,63 @@ def sums_functions(loss: str, basis: str, powers: tuple[int, ...], weighted: boo
             function_text("sums", "void", parameters, sums),
         ]
     )
+
+
+def _block(loss: str, basis: str, powers: tuple[int, ...], weighted: bool) -> list[str]:
+    """Return the lines of ``block`` where each sample's columns are computed."""
+    m, formula, times = len(powers), traced_loss(loss), "w * " if weighted else ""
+    basis_lines = _basis_lines(basis, powers)
+    prediction = _sum(f"c{k} * p{power}" if power else f"c{k}" for k, power in enumerate(powers))
+    inner = [
+        "x = us[i]",
+        *basis_lines,
+        f"r = {prediction} - ys[i]",
+        *_written(formula.operations, SAMPLED),
+        *(["w = ws[i]", "total += w"] if weighted else []),
+        f"pull = {times}{formula.slope[0]}",
+        f"value += {times}{formula.value}",
+        *(f"g{k} += pull * p{power}" if power else f"g{k} += pull" for k, power in enumerate(powers)),
+    ]  # fmt: skip
+    return [
+        *(f"c{k} = coef[{k}]" for k in range(m)),
+        *(f"o{k} = options[{k}]" for k in range(len(find_loss(loss).options))),
+        "value = 0.0",
+        *(f"g{k} = 0.0" for k in range(m)),
+        "total = 0.0" if weighted else "total = float(end - begin)",
+        "us, ys = u[begin:end], y[begin:end]",
+        *(["ws = weight[begin:end]"] if weighted else []),
+        "for i in range(us.size):",
+        *(f"    {line}" for line in inner),
+        "out[0] = value",
+        *(f"out[{k + 1}] = g{k}" for k in range(m)),
+        f"out[{m + 1}] = total",
+    ]
+
+
+def _stored_block(loss: str, m: int, weighted: bool) -> list[str]:
+    """Return the lines of ``block`` where each sample's columns are read."""
+    formula, times = traced_loss(loss), "w * " if weighted else ""
+    return [
+        *(f"o{k} = options[{k}]" for k in range(len(find_loss(loss).options))),
+        "value = 0.0",
+        f"for k in range({m}):",
+        "    out[k + 1] = 0.0",
+        "total = 0.0" if weighted else "total = float(end - begin)",
+        "for i in range(begin, end):",
+        f"    columns = u[i * {m}:(i + 1) * {m}]",
+        "    r = 0.0",
+        f"    for k in range({m}):",
+        "        r += coef[k] * columns[k]",
+        "    r -= y[i]",
+        *(f"    {line}" for line in _written(formula.operations, SAMPLED)),
+        *(["    w = weight[i]", "    total += w"] if weighted else []),
+        f"    pull = {times}{formula.slope[0]}",
+        f"    value += {times}{formula.value}",
+        f"    for k in range({m}):",
+        "        out[k + 1] += pull * columns[k]",
+        "out[0] = value",
+        f"out[{m + 1}] = total",
+    ]
 
 
 def _basis_lines(basis: str, powers: tuple[int, ...]) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from polyoptim.compiler import compiled, single_run
 from polyoptim.engines.batches import Batches, Everything
-from polyoptim.engines.kernels import BLOCK, data_text, run_text, shuffle_text, slope_text, sums_text
+from polyoptim.engines.kernels import BLOCK, STORED, data_text, run_text, shuffle_text, slope_text, sums_text
 from polyoptim.engines.objective import Array, DataObjective, QuadraticObjective, Slope, Sums
 from polyoptim.engines.surroundings import cores
 from polyoptim.engines.traces import MOST_UNROLLED, Kind
@@ -95,20 +95,21 @@ def on_data(kind: Kind, objective: DataObjective, size: int | None = None) -> Ca
     def run(samples: Everything | Batches, *more: Any) -> int:
         data = samples.data
         span = (samples.low, len(data), samples.size, samples.stride, int(data.mean))
-        return int(advance(data.u, data.y, data.weight, data.options, *span, *more))
+        return int(advance(data.u.ravel(), data.y, data.weight, data.options, *span, *more))
 
     return run
 
 
 def compilable(objective: DataObjective) -> bool:
     """Tell whether the sums over these samples have a text."""
-    return objective.problem.degree <= HIGHEST_DEGREE
+    return objective.problem.terms is not None or objective.problem.degree <= HIGHEST_DEGREE
 
 
 def described(objective: DataObjective) -> tuple[str, str, tuple[int, ...], bool]:
     """Return what the text of the sums depends on."""
     problem = objective.problem
-    return objective.loss.name, problem.family.name, problem.powers, bool(len(objective.weight))
+    basis = problem.family.name if problem.terms is None else STORED
+    return objective.loss.name, basis, problem.powers, bool(len(objective.weight))
 
 
 def compiled_sums(objective: DataObjective) -> Sums:
@@ -120,7 +121,7 @@ def compiled_sums(objective: DataObjective) -> Sums:
     workers = cores()
 
     def sums(data: DataObjective, coef: Array, low: int, high: int) -> list[float]:
-        arrays = (data.u, data.y, data.weight, data.options)
+        arrays = (data.u.ravel(), data.y, data.weight, data.options)
         if high - low < MANY or workers == 1:
             out = np.empty(len(coef) + 2)
             module.sums(*arrays, low, high, coef, out)

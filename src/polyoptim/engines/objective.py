@@ -68,6 +68,12 @@ class QuadraticObjective:
         excess = self.factor * value
         return self.optimum + excess, gradient, excess
 
+    def array_slope(self, coef: list[float]) -> tuple[float, list[float]]:
+        """Return what `slope` does by NumPy, for many columns: its sums are in another order."""
+        with np.errstate(all="ignore"):
+            residual = self.rows @ np.array(coef) - self.wanted
+            return float(residual @ residual), (self.down.T @ residual).tolist()
+
 
 def slope(
     coef: list[float], rows: list[list[float]], wanted: list[float], down: list[list[float]]
@@ -125,7 +131,7 @@ class DataObjective:
     Attributes
     ----------
     u, y, weight : the samples, u in the variable of the basis, as they are or in the order of an epoch; `weight` is
-        empty where there is none.
+        empty where there is none. With several columns of x, u is the design, shape (n, m).
     options : of the loss, in their order.
     sums : what sums over some of the samples; by NumPy until somebody sets another.
     """
@@ -133,7 +139,8 @@ class DataObjective:
     def __init__(self, problem: Problem, loss: Loss, options: Mapping[str, float]) -> None:
         samples = problem.samples
         self.problem, self.loss, self.mean = problem, loss, problem.reduction == "mean"
-        self.u = np.ascontiguousarray(problem.domain.map(samples.x), dtype=np.float64)
+        u = problem.domain.map(samples.x) if problem.terms is None else problem.design()
+        self.u = np.ascontiguousarray(u, dtype=np.float64)
         self.y = np.ascontiguousarray(samples.y, dtype=np.float64)
         self.weight = np.zeros(0) if samples.weight is None else np.ascontiguousarray(samples.weight)
         self.options = np.array([float(options[name]) for name in loss.options])
@@ -169,10 +176,15 @@ class DataObjective:
         """Return the sums of the losses, of their slopes by each coefficient, and of the weights."""
         weight = self.weight[low:high] if len(self.weight) else np.ones(high - low)
         with np.errstate(all="ignore"):
-            columns = self.problem.family.columns(self.u[low:high], self.problem.degree)
-            chosen = np.stack([columns[k] for k in self.problem.powers], axis=-1)
+            chosen = self._columns(self.u[low:high])
             value, pull = self._residual(chosen @ coef - self.y[low:high], **self._named)
             return [float(weight @ value), *(chosen.T @ (weight * pull)).tolist(), float(weight.sum())]
+
+    def _columns(self, u: Array) -> Array:
+        if u.ndim == 2:
+            return u
+        columns = self.problem.family.columns(u, self.problem.degree)
+        return np.stack([columns[k] for k in self.problem.powers], axis=-1)
 
 
 def norm(gradient: list[float]) -> float:

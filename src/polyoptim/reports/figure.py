@@ -33,6 +33,8 @@ MOST_NAMED = 8
 
 def figure(result: Result, path: str | os.PathLike[str] | None = None) -> Figure:
     """Return the figure; with `path` it is saved too, in the format of the ending."""
+    if result.terms is not None:
+        raise ArgumentError("a picture wants one column of x; this result has several.")
     if result.verb == "fit":
         return _of_fit(result, path)
     drawn = Figure(figsize=(10, 7), dpi=120, layout="constrained")
@@ -53,7 +55,7 @@ def figure(result: Result, path: str | os.PathLike[str] | None = None) -> Figure
 def _of_fit(result: Result, path: str | os.PathLike[str] | None) -> Figure:
     """Return data, curve and bands above the residuals."""
     if result.samples is None:
-        raise ArgumentError("a picture wants one column of x; this result has several, or no samples.")
+        raise ArgumentError("a picture wants samples, and this result has kept none.")
     drawn = Figure(figsize=(9, 7), dpi=120, layout="constrained")
     FigureCanvasAgg(drawn)
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))

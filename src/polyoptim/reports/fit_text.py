@@ -61,7 +61,9 @@ def _quality(result: Result, stats: dict[str, Any]) -> list[tuple[str, str]]:
         if stats["covariance"] is None:
             errors = "none: those of this loss would not hold as often as they say, for so many rows and such residuals"
     rows = [("errors", errors)]
-    if stats["errors"] == "asymptotic":
+    if stats["errors"] == "none":
+        rows = [("status", f"{result.status}: {result.message}")]
+    elif stats["errors"] == "asymptotic":
         rows.append(("scale", f"{_short(stats['sigma'])}   1.4826 times the median absolute residual"))
     elif stats["sigma"] is not None:
         rows.append(("residual std. dev.", f"{_short(stats['sigma'])}   on {dof:g} degrees of freedom"))

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from polyoptim.bases.products import to_power
+from polyoptim.domain import Domain
 from polyoptim.result import Result
 
 # Largest deviation of a formula from the polynomial on its domain, as a share of the polynomial's largest value there.
@@ -38,22 +40,32 @@ def formula(result: Result) -> tuple[str, str]:
 
 def formula_of_many(result: Result) -> tuple[str, str]:
     """Return the formula of a polynomial in several columns, in powers of their names, and a sentence about it."""
-    terms, stats = result.terms or (), result.stats or {}
+    terms, powers = result.terms or (), _power_coef(result)
     names = inputs(result)
     points = _points_of_box(result)
     truth = result(points)
     columns = [np.prod([points[:, place] ** k for place, k in enumerate(term)], axis=0) for term in terms]
     tolerance = TOLERANCE * float(np.abs(truth).max())
-    digits = _shortest(stats["coef_power"], columns, truth, tolerance)
+    digits = _shortest(powers, columns, truth, tolerance)
     note = f"The formula is within {TOLERANCE:.0e} of the largest abs(y) on the ranges of the columns."
     if digits is None:
-        digits, note = list(stats["coef_power"]), "Evaluated as it stands, the formula loses digits."
+        digits, note = powers, "Evaluated as it stands, the formula loses digits."
 
     def term_of(place: int) -> str:
         pairs = [(name, k) for name, k in zip(names, terms[place], strict=True) if k]
         return "*".join(name if k == 1 else f"{name}**{k}" for name, k in pairs)
 
     return f"y = {_sum(digits, None, term_of)}{_since(result)}", note
+
+
+def _power_coef(result: Result) -> list[float]:
+    """Return the coefficients in powers of several columns of x."""
+    if result.stats is not None:
+        return list(result.stats["coef_power"])
+    if result.terms is None or result.domains is None or result.window is None:
+        return list(map(float, result.coef))
+    domains = [Domain(*ends, result.window) for ends in result.domains]
+    return to_power(result.family, domains, result.terms, result.coef)
 
 
 def inputs(result: Result) -> list[str]:

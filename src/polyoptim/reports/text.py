@@ -38,7 +38,7 @@ def report(result: Result, plot: bool | None = None) -> str:
     if result.verb == "fit":
         return fit_report(result)
     parts = [_title(result)]
-    if plot if plot is not None else sys.stdout.isatty():
+    if result.terms is None and (plot if plot is not None else sys.stdout.isatty()):
         plain = not _can_draw(getattr(sys.stdout, "encoding", None))
         parts += [_film(result, plain), _loss_plot(result, plain)]
     parts += [verdict(result), _table(result)]

@@ -11,10 +11,10 @@ from flint import arb, arb_mat, ctx
 
 from polyoptim.bases import FAMILIES
 from polyoptim.domain import Domain
-from polyoptim.errors import ArgumentError, UndeterminedError
+from polyoptim.errors import ArgumentError
 from polyoptim.losses import Loss
 from polyoptim.moments import Frame
-from polyoptim.solvers.normal_equations import Shape, Solved, System, allowed, fraction
+from polyoptim.solvers.normal_equations import Shape, Solved, System, allowed, check_terms, fraction, undetermined
 from polyoptim.solvers.robust import Robust, minimize
 from polyoptim.solvers.squared import Fitted, Part, Rows, measure
 
@@ -51,12 +51,13 @@ def fit_loss(rows: Rows, degree: int, shape: Shape, loss: Loss, options: Mapping
     if shape.ridge:
         raise ArgumentError(f"ridge belongs to the squared loss, got loss {loss.name!r}. Leave one of them out.")
     frame, count = measure(rows, degree)
+    check_terms(count, len(frame.lows), degree, shape, ridge=False)
     if count * len(frame.columns) > MOST_NUMBERS:
         raise ArgumentError(
             f"loss {loss.name!r} holds {count} rows of {len(frame.columns)} columns in memory, at most "
             f"{MOST_NUMBERS} numbers. Use loss='squared', a lower degree, or a sample of the rows."
         )
-    whole = _joined(list(rows()))
+    whole = joined(list(rows()))
     system = System(frame.columns, frame.maps(), {}, [], arb(0), count)
     with ctx.workprec(system.precision):
         to_power, start, directions = allowed(system, shape)
@@ -97,15 +98,13 @@ def chebyshev(frame: Frame, part: Part) -> Array:
 
 
 def _check_determined(columns: Array) -> None:
-    """Raise UndeterminedError where the samples leave coefficients open; the columns are far from parallel."""
+    """Raise RankError where the samples do not determine the coefficients; the columns are far from parallel."""
     if len(columns) < columns.shape[1] or np.linalg.matrix_rank(columns) < columns.shape[1]:
-        raise UndeterminedError(
-            f"the samples do not determine {columns.shape[1]} coefficients: "
-            "too few different values of x for them. Use a lower degree."
-        )
+        raise undetermined(columns.shape[1], ridge=False)
 
 
-def _joined(parts: list[Part]) -> Part:
+def joined(parts: list[Part]) -> Part:
+    """Return the rows of all parts as one."""
     weights = [part.weight for part in parts if part.weight is not None]
     x = [np.concatenate([part.x[place] for part in parts]) for place in range(len(parts[0].x))]
     return Part(x, np.concatenate([part.y for part in parts]), np.concatenate(weights) if weights else None)

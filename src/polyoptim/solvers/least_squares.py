@@ -37,8 +37,8 @@ def least_squares(problem: Problem, eps: float) -> tuple[Optimum, Quadratic | No
     Cost O(n m²) for n samples and m columns. Brubeck, Nakatsukasa, Trefethen (2021), Vandermonde with Arnoldi,
     SIAM Review 63, 405-415, doi:10.1137/19M130100X.
     """
-    x, y, weight = problem.samples.x, problem.samples.y, problem.samples.weight
-    root = np.ones_like(x) if weight is None else np.sqrt(weight)
+    y, weight = problem.samples.y, problem.samples.weight
+    root = np.ones_like(y) if weight is None else np.sqrt(weight)
     basis, columns = orthonormal(problem, root)
     wanted = root * y
     # An exponent is taken out, so that squares neither overflow nor vanish (y of 1e300, y of 1e-300).

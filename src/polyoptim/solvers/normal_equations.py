@@ -21,10 +21,12 @@ from flint import arb, arb_mat, ctx, fmpq, fmpq_mat
 
 from polyoptim.bases.chebyshev import CHEBYSHEV
 from polyoptim.bases.family import Family
-from polyoptim.errors import ArgumentError, UndeterminedError
+from polyoptim.errors import ArgumentError, RankError
 from polyoptim.lane_operations import BITS
 from polyoptim.moments import Index, Moments, indices
 
+# Terms of a polynomial from exact sums: as many take half a minute.
+MOST_TERMS = 501
 # Bits of the ball arithmetic beside what a change to powers of x can cancel.
 WORKING_BITS = 400
 
@@ -67,7 +69,8 @@ class System:
         """Return the sum of w T_a T_b: in each column the mean of T_{i+j} and T_{|i-j|}."""
         products: list[Index] = [()]
         for i, j in zip(a, b, strict=True):
-            products = [(*index, k) for index in products for k in (i + j, abs(i - j))]
+            both = (i + j, abs(i - j)) if i and j else (i + j,)
+            products = [(*index, k) for index in products for k in both]
         return sum((self.gram[index] for index in products), arb(0)) / len(products)
 
 
@@ -149,14 +152,20 @@ def system_of(moments: Moments) -> System:
 
 
 def system_of_rationals(
-    degree: int, x: Sequence[Sequence[Fraction]], y: Sequence[Fraction], weight: Sequence[Fraction] | None
+    degree: int,
+    x: Sequence[Sequence[Fraction]],
+    y: Sequence[Fraction],
+    weight: Sequence[Fraction] | None,
+    shape: Shape,
 ) -> System:
     """Return the system of samples that are rational numbers, without any rounding.
 
     Parameters
     ----------
     x : one list for each column.
+    shape : of the polynomial that is looked for; `check_terms` has to allow it.
     """
+    check_terms(len(y) if weight is None else sum(w > 0 for w in weight), len(x), degree, shape)
     maps = [((min(column) + max(column)) / 2, (max(column) - min(column)) / 2 or Fraction(1)) for column in x]
     sums, columns = indices(len(x), 2 * degree), indices(len(x), degree)
     gram: dict[Index, Fraction] = dict.fromkeys(sums, Fraction(0))
@@ -191,7 +200,7 @@ def solve(system: System, shape: Shape) -> Solved:
     ------
     ArgumentError
         Where no polynomial has the shape.
-    UndeterminedError
+    RankError
         Where the samples do not determine it.
     """
     with ctx.workprec(system.precision):
@@ -210,7 +219,7 @@ def solve(system: System, shape: Shape) -> Solved:
         try:
             inverse = (across * ridged * directions).inv()
         except ZeroDivisionError:
-            raise undetermined(directions.ncols()) from None
+            raise undetermined(directions.ncols(), ridge=True) from None
         steps = inverse * (across * (right - ridged * start))
         coef = start + directions * steps
         covariance = directions * (inverse * plain * inverse if shape.ridge else inverse) * across
@@ -218,12 +227,34 @@ def solve(system: System, shape: Shape) -> Solved:
         return Solved(coef, covariance, _rss(system, gram, right, coef.mid()), free, arb_mat(to_power), constant)
 
 
-def undetermined(coefficients: int) -> UndeterminedError:
-    """Return the error that says so."""
-    return UndeterminedError(
-        f"the samples do not determine {coefficients} coefficients: "
-        "too few different values of x for them. Use a lower degree, or ridge > 0."
+def undetermined(terms: int, *, ridge: bool) -> RankError:
+    """Return the error for samples that leave coefficients open; whether a ridge would determine them is said."""
+    way = ", or ridge > 0" if ridge else ""
+    return RankError(
+        f"the samples do not determine {terms} coefficients: "
+        f"too few different values of x for them. Use a lower degree{way}."
     )
+
+
+def check_terms(count: int, width: int, degree: int, shape: Shape, *, ridge: bool = True) -> None:
+    """Raise an error where a fit is known to be impossible, or too large, from numbers alone, before any work.
+
+    Parameters
+    ----------
+    count : samples with a weight > 0.
+    width : columns of x.
+    ridge : whether the fit takes one.
+    """
+    terms = math.comb(width + degree, degree)
+    wanted = terms if shape.powers is None else len(shape.powers)
+    free = wanted - len(shape.fixed) - len(shape.through)
+    if count < free and not (shape.ridge and terms <= MOST_TERMS):
+        raise undetermined(free, ridge=ridge and terms <= MOST_TERMS)
+    if terms > MOST_TERMS:
+        raise ArgumentError(
+            f"degree {degree} in {width} columns of x has {terms} terms, more than {MOST_TERMS}. "
+            "Use a lower degree or fewer columns."
+        )
 
 
 def squares_of(system: System, solved: Solved) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from polyoptim.solvers.squared import Part, Rows, measure, sums
 
 FOLDS = 10
 HIGHEST = 12  # the degree that is tried last
+MOST_TRIED = 200  # terms of a degree that is tried with several columns of x: each is fitted eleven times
 # Odd numbers that spread the bits of a float (the golden ratio, and primes of Richard Brent's).
 SPREAD = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
@@ -48,13 +49,15 @@ def choose_degree(rows: Rows, shape: Shape, threads: int = 1) -> tuple[int, list
     DataError
         Where there are too few rows for any comparison.
     """
-    frame, count = measure(rows, HIGHEST)
+    frame, count = measure(rows, 0)
+    highest = max(k for k in range(HIGHEST + 1) if math.comb(len(frame.lows) + k, k) <= MOST_TRIED)
+    frame = replace(frame, degree=highest)
     folds = [part for part in _folds(frame, count // FOLDS, rows, threads) if part is not None]
     if len(folds) < 3:
         raise DataError("there are too few different rows to choose a degree by leaving some out. Give a degree.")
     whole = sum(folds[1:], start=folds[0])
     tried: list[Tried] = []
-    for degree in range(HIGHEST + 1):
+    for degree in range(highest + 1):
         if degree > 0 and frame.lows == frame.highs:
             break
         found = _tried(degree, whole.truncated(degree), [fold.truncated(degree) for fold in folds], shape)

@@ -20,6 +20,8 @@ def orthonormal(problem: Problem, root: Array) -> tuple[Array, Array | None]:
 
     And, where they come from columns of the problem rather than from Arnoldi's process, these columns, scaled.
     """
+    if problem.terms is not None:
+        return _of_products(problem, root)
     x, powers = problem.samples.x, problem.powers
     if powers == tuple(range(len(powers))):  # all polynomials of the degree, whatever the family and the map
         return _arnoldi(x, root, len(powers)), None
@@ -34,6 +36,15 @@ def orthonormal(problem: Problem, root: Array) -> tuple[Array, Array | None]:
     directions, sizes, _ = np.linalg.svd(r)
     # With fewer distinct samples than columns some directions are rounding only: leave them out.
     return np.ascontiguousarray(q @ directions[:, : len(sizes)][:, sizes > rounding * sizes.max()]), columns
+
+
+def _of_products(problem: Problem, root: Array) -> tuple[Array, Array]:
+    """Return the same for products in several columns of x, which may be more than the samples."""
+    columns = root[:, None] * problem.design()
+    columns = columns / _lengths(columns)
+    left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+    kept = sizes > max(columns.shape) * np.finfo(float).eps * sizes.max()
+    return np.ascontiguousarray(left[:, kept]), columns
 
 
 def _chosen_powers(u: Array, powers: tuple[int, ...]) -> Array:

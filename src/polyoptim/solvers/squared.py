@@ -17,7 +17,17 @@ from polyoptim.domain import Domain
 from polyoptim.doubled import Pair, difference, pair_of, scaled, total
 from polyoptim.errors import DataError
 from polyoptim.moments import Frame, Moments, chebyshev_columns, exponent_of, moments_of
-from polyoptim.solvers.normal_equations import Shape, Solved, System, fraction, in_powers, nearest, solve, system_of
+from polyoptim.solvers.normal_equations import (
+    Shape,
+    Solved,
+    System,
+    check_terms,
+    fraction,
+    in_powers,
+    nearest,
+    solve,
+    system_of,
+)
 
 Array = npt.NDArray[np.float64]
 
@@ -135,6 +145,7 @@ def fit_squared(
     has what the first solution lacked.
     """
     frame, count = known or measure(rows, degree)
+    check_terms(count, len(frame.lows), degree, shape)
     system = system_of(sums(frame, count, rows, threads))
     solved = solve(system, shape)
     if solved.rss.rel_accuracy_bits() >= BITS_LEFT:

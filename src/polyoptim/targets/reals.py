@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from polyoptim.errors import DataError
+from polyoptim.errors import CellTypeError, DataError
 
 LARGEST_EXACT_INTEGER = 2**53
 
@@ -70,11 +70,14 @@ def reals(array: npt.NDArray[Any], name: str, at: Callable[[int], str]) -> npt.N
     if kind == "O":
         for place, cell in enumerate(array):
             if not is_real(cell):
-                raise DataError(f"{at(place)} is {reprlib.repr(cell)}, not a number. Drop or repair that row.")
+                raise _no_number(cell, at(place))
             if isinstance(cell, (int, np.integer)) and int(float(cell)) != int(cell):
                 raise _too_large(int(cell), at(place))
         return array.astype(np.float64)
-    raise DataError(f"{name} holds {KINDS.get(kind, array.dtype)}, not real numbers. Convert it first.")
+    said = f"{name} holds {KINDS.get(kind, array.dtype)}, not real numbers"
+    if kind == "c":
+        raise DataError(f"{said}. Complex data not supported: pass its real and its imaginary part, each by itself.")
+    raise DataError(f"{said}. Convert it first.")
 
 
 def is_real(cell: Any) -> bool:
@@ -86,6 +89,17 @@ def is_real(cell: Any) -> bool:
     except (TypeError, ValueError, OverflowError):
         return False
     return True
+
+
+def _no_number(cell: Any, where: str) -> DataError:
+    said = f"{where} is {reprlib.repr(cell)}, not a number"
+    try:
+        float(cell)
+    except TypeError as error:
+        return CellTypeError(f"{said}: {error}. Drop or repair that row.")
+    except (ValueError, OverflowError):
+        pass
+    return DataError(f"{said}. Drop or repair that row.")
 
 
 def _too_large(cell: int, where: str) -> DataError:

@@ -23,7 +23,7 @@ LARGEST_KEPT = 100_000  # samples that a result keeps
 
 @dataclass(frozen=True)
 class Samples:
-    """x, y and weight, each of shape (n,), held as float64.
+    """x, y and weight, each of shape (n,), held as float64; with p columns of x that of shape (n, p).
 
     The values are those of the engine's dtype (float32, say), which float64 holds exactly, so that an optimum solved
     in float64 is the optimum of what the engine was given.
@@ -32,6 +32,11 @@ class Samples:
     x: npt.NDArray[np.float64]
     y: npt.NDArray[np.float64]
     weight: npt.NDArray[np.float64] | None = None
+
+    @property
+    def width(self) -> int:
+        """How many columns x has."""
+        return 1 if self.x.ndim == 1 else self.x.shape[1]
 
     def __len__(self) -> int:
         return len(self.x)
@@ -79,8 +84,28 @@ def column(values: Any, name: str) -> npt.NDArray[np.float64]:
     bad = ~np.isfinite(array)
     if bad.any():
         place = int(np.argmax(bad))
-        raise DataError(f"{name}[{place}] is {array[place]}, not a finite number. Drop or repair that row.")
+        raise DataError(f"{name}[{place}] is {array[place]}, not a finite number. Drop or repair rows with NaN or inf.")
     return np.ascontiguousarray(array)
+
+
+def columns_of(x: Any) -> dict[str, Any]:
+    """Return the columns of x by their names in messages: "x", or "x1", "x2", … of values of shape (n, p).
+
+    Raises
+    ------
+    DataError
+        For no columns.
+    """
+    nested = isinstance(x, (list, tuple)) and len(x) > 0 and isinstance(x[0], (list, tuple))
+    whole = np.asarray(x) if nested else x
+    if getattr(whole, "ndim", 1) != 2:
+        return {"x": x}
+    width = whole.shape[1]
+    if width == 0:
+        raise DataError(
+            f"x has 0 feature(s) (shape={tuple(whole.shape)}) while a minimum of 1 is required. Give a column."
+        )
+    return {"x" if width == 1 else f"x{place + 1}": whole[:, place] for place in range(width)}
 
 
 def check_lengths(**columns: npt.NDArray[np.float64] | None) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from polyoptim.errors import ArgumentError, DataError
 from polyoptim.registry import match
-from polyoptim.targets.samples import LARGEST_KEPT, Samples, check_lengths, column
+from polyoptim.targets.samples import LARGEST_KEPT, Samples, check_lengths, column, columns_of
 from polyoptim.targets.selection import Selection
 from polyoptim.targets.source import Source, is_table, open_source
 
@@ -223,13 +223,9 @@ def _chosen(source: Source, x: Any, y: Any, others: Mapping[str, Any]) -> tuple[
 
 
 def _of_arrays(data: Any, y: Any, others: Mapping[str, Any], missing: Literal["raise", "drop"]) -> Sheet:
-    whole = np.asarray(data) if _is_nested(data) else data
-    if getattr(whole, "ndim", 1) == 2:
-        given = {role: whole[:, place] for place, role in enumerate(roles(whole.shape[1]))}
-        names = [f"x{place + 1}" for place in range(whole.shape[1])]
-    else:
-        given, names = {"x": data}, ["x"]
-    given |= {"y": y, **others}
+    inputs = columns_of(data)
+    names = list(inputs)
+    given = {**inputs, "y": y, **others}
     about = {"kind": "arrays", "text": "arrays"}
     if missing == "raise" and not any(_is_moments(values) for role, values in given.items() if role != "by"):
         columns = {role: column(values, role) for role, values in given.items() if role != "by"}
@@ -243,10 +239,6 @@ def _of_arrays(data: Any, y: Any, others: Mapping[str, Any], missing: Literal["r
 
 def _labels(values: Any) -> list[npt.NDArray[Any]]:
     return [chunk["by"] for chunk in open_source({"by": values}).select({"by": "by"}).chunks()]
-
-
-def _is_nested(data: Any) -> bool:
-    return isinstance(data, (list, tuple)) and len(data) > 0 and isinstance(data[0], (list, tuple))
 
 
 def _is_moments(values: Any) -> bool:

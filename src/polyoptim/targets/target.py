@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from polyoptim.domain import Domain
 from polyoptim.errors import ArgumentError, DataError
 from polyoptim.targets.expression import Expression, parse
 from polyoptim.targets.files import is_file
-from polyoptim.targets.samples import SAMPLERS, Samples, check_finite, check_lengths, check_weight, column
+from polyoptim.targets.samples import SAMPLERS, Samples, check_finite, check_lengths, check_weight, column, columns_of
 from polyoptim.targets.source import is_table
 from polyoptim.targets.table import read
 
@@ -61,8 +62,13 @@ class Target:
                     "the target is neither an expression, a function, a file nor a table. "
                     "For arrays give x and y: train(x, y)."
                 )
-            self.data = (column(target, "x"), column(y, "y"), None if weight is None else column(weight, "weight"))
+            self.data = (_inputs(target), column(y, "y"), None if weight is None else column(weight, "weight"))
             self.about = {"kind": "arrays", "text": "arrays"}
+
+    @property
+    def width(self) -> int:
+        """How many columns x has."""
+        return 1 if self.data is None or self.data[0].ndim == 1 else int(self.data[0].shape[1])
 
     @property
     def is_data(self) -> bool:
@@ -91,16 +97,17 @@ class Target:
                 continue
             rounded[name] = sampler.round_to(values, dtype)
             if not np.isfinite(rounded[name]).all():
-                place = int(np.argmax(~np.isfinite(rounded[name])))
+                place = np.unravel_index(int(np.argmax(~np.isfinite(rounded[name]))), values.shape)
+                where = f"{name}{place[1] + 1}" if len(place) > 1 else name
                 raise DataError(
-                    f"{name}[{place}] is {values[place]}, beyond the range of {dtype}. Use dtype='float64'."
+                    f"{where}[{place[0]}] is {values[place]}, beyond the range of {dtype}. Use dtype='float64'."
                 )
         check_weight(rounded.get("weight"))
         return Samples(rounded["x"], rounded["y"], rounded.get("weight"))
 
     def notes(self, points: Samples, dtype: str) -> list[str]:
         """Return what rounding to the dtype has lost."""
-        if (points.x[1:] > points.x[:-1]).all():  # a fifth of the time of what follows
+        if points.width > 1 or (points.x[1:] > points.x[:-1]).all():  # a fifth of the time of what follows
             return []
         before = len(points) if self.data is None else len(np.unique(self.data[0]))
         after = len(np.unique(points.x))
@@ -109,3 +116,9 @@ class Target:
         return [
             f"{dtype} cannot tell all values of x apart: {before} different ones became {after}. Use dtype='float64'."
         ]
+
+
+def _inputs(x: Any) -> npt.NDArray[np.float64]:
+    """Return x in float64, shape (n,), or (n, p) for p columns."""
+    read = {name: column(values, name) for name, values in columns_of(x).items()}
+    return read["x"] if "x" in read else np.stack(list(read.values()), axis=-1)
