@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,10 @@ from polyoptim.solution import Status, Trace
 from polyoptim.solvers.any_loss import fit_loss
 from polyoptim.solvers.normal_equations import Shape, nearest, system_of_rationals
 from polyoptim.solvers.selection import Tried, choose_degree
-from polyoptim.solvers.squared import Fitted, Part, fit_rationals, fit_squared, frame_of, in_basis, pieces
+from polyoptim.solvers.squared import Fitted, fit_rationals, fit_squared, frame_of, in_basis
 from polyoptim.statistics import loss_statistics, statistics
 from polyoptim.targets.expression import number
+from polyoptim.targets.partitions import Local, Part, pieces
 from polyoptim.targets.sheet import Sheet, open_sheet
 
 AT_A_TIME = 1 << 14  # rows whose residuals stay in a processor's cache
@@ -129,11 +131,9 @@ def fit(
     shape = Shape(shape.powers, shape.fixed, shape.through, Fraction(penalty))
     tried: list[Tried] = []
 
-    def rows() -> Iterable[Part]:
-        return (Part(*part) for part in sheet.parts())
-
+    rows = sheet.rows(cores())
     if highest is None:
-        highest, tried = choose_degree(rows, shape, cores())
+        highest, tried = choose_degree(rows, shape)
     if used.name != "squared":
         outcome = _by_loss(rows, highest, shape, used, options)
     elif exact:
@@ -141,7 +141,7 @@ def fit(
     else:
         extent = sheet.extent()
         known = None if extent is None else frame_of(highest, extent)
-        outcome = _squared(fit_squared(rows, highest, shape, cores(), known), shape, sigma)
+        outcome = _squared(fit_squared(rows, highest, shape, known), shape, sigma)
     if tried:
         outcome.stats["degrees"] = [asdict(one) for one in tried]
     seconds = time.perf_counter() - begin
@@ -171,9 +171,7 @@ def _squared(fitted: Fitted, shape: Shape, sigma: Any) -> Outcome:
     return Outcome(fitted, stats, stats["rss"], kind, Status.CONVERGED, "Solved.")
 
 
-def _by_loss(
-    rows: Callable[[], Iterable[Part]], degree: int, shape: Shape, loss: Loss, options: Mapping[str, float]
-) -> Outcome:
+def _by_loss(rows: Local, degree: int, shape: Shape, loss: Loss, options: Mapping[str, float]) -> Outcome:
     found = fit_loss(rows, degree, shape, loss, options)
     stats = loss_statistics(found.fitted, shape, found.robust)
     stats["low_weight"] = _low_rows(found.row_weight)
@@ -334,7 +332,7 @@ def _result(
         domains=tuple(zip(frame.lows, frame.highs, strict=True)) if several else None,
     )
     if sheet.held:
-        return replace(result, sup_error=_largest_error(result, sheet))
+        return replace(result, sup_error=sheet.rows(cores()).total(partial(_missed, result)).size)
     said = "The largest residual was not measured, and no rows are kept for a picture: it would take one more pass."
     return replace(result, notes=(*result.notes, said))
 
@@ -346,13 +344,23 @@ def _coef_of_many(fitted: Fitted, found: Mapping[str, Any], family: Family) -> l
     return [nearest(fitted.solved.coef[place, 0]) for place in range(fitted.solved.coef.nrows())]
 
 
-def _largest_error(result: Result, sheet: Sheet) -> float:
-    """Return the largest abs(p(x) - y) on the rows."""
-    largest = 0.0
-    for whole in sheet.parts():
-        for part in pieces(Part(*whole), AT_A_TIME):
-            with np.errstate(over="ignore", invalid="ignore"):
-                error = np.abs(result(part.x[0] if len(part.x) == 1 else np.stack(part.x, axis=-1)) - part.y)
-            counted = error if part.weight is None else error[part.weight > 0]
-            largest = max(largest, float(counted.max(initial=0.0)))
-    return largest
+@dataclass(frozen=True)
+class Largest:
+    """The largest of some numbers >= 0; ``+`` takes the larger one."""
+
+    size: float
+
+    def __add__(self, other: Largest) -> Largest:
+        return max(self, other, key=lambda one: one.size)
+
+
+def _missed(result: Result, part: Part) -> Largest:
+    """Return the largest abs(p(x) - y) on a part."""
+    return Largest(max(_largest_error(result, piece) for piece in pieces(part, AT_A_TIME)))
+
+
+def _largest_error(result: Result, part: Part) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = np.abs(result(part.x[0] if len(part.x) == 1 else np.stack(part.x, axis=-1)) - part.y)
+    counted = error if part.weight is None else error[part.weight > 0]
+    return float(counted.max(initial=0.0))

@@ -16,7 +16,8 @@ from polyoptim.losses import Loss
 from polyoptim.moments import Frame
 from polyoptim.solvers.normal_equations import Shape, Solved, System, allowed, fraction
 from polyoptim.solvers.robust import Robust, minimize
-from polyoptim.solvers.squared import Fitted, Part, Rows, measure
+from polyoptim.solvers.squared import Fitted, measure
+from polyoptim.targets.partitions import Local, Part
 
 Array = npt.NDArray[np.float64]
 MOST_NUMBERS = 100_000_000  # rows times columns, which are held in memory
@@ -38,7 +39,7 @@ class Found:
     row_weight: Array
 
 
-def fit_loss(rows: Rows, degree: int, shape: Shape, loss: Loss, options: Mapping[str, float]) -> Found:
+def fit_loss(rows: Local, degree: int, shape: Shape, loss: Loss, options: Mapping[str, float]) -> Found:
     """Return the polynomial of that shape with the least sum of weight · loss.
 
     Unlike the squared loss, others are summed in float64, so that the order of the rows may change last bits.
@@ -56,7 +57,7 @@ def fit_loss(rows: Rows, degree: int, shape: Shape, loss: Loss, options: Mapping
             f"loss {loss.name!r} holds {count} rows of {len(frame.columns)} columns in memory, at most "
             f"{MOST_NUMBERS} numbers. Use loss='squared', a lower degree, or a sample of the rows."
         )
-    whole = _joined(list(rows()))
+    whole = _joined(list(rows.parts()))
     system = System(frame.columns, frame.maps(), {}, [], arb(0), count)
     with ctx.workprec(system.precision):
         to_power, start, directions = allowed(system, shape)

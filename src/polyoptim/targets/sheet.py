@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from polyoptim.errors import ArgumentError, DataError
 from polyoptim.registry import match
+from polyoptim.targets.partitions import Local, Part
 from polyoptim.targets.samples import LARGEST_KEPT, Samples, check_lengths, column
 from polyoptim.targets.selection import Selection
 from polyoptim.targets.source import Source, is_table, open_source
@@ -20,14 +21,6 @@ Array = npt.NDArray[np.float64]
 
 # Numbers that are kept in memory between two passes over files; what is more is read again.
 LARGEST_HELD = 1 << 25
-
-
-class Rows(NamedTuple):
-    """Some rows: x, one array of shape (n,) for each column; y and weight of shape (n,)."""
-
-    x: list[Array]
-    y: Array
-    weight: Array | None
 
 
 class Sheet:
@@ -45,9 +38,13 @@ class Sheet:
         self.x, self.about, self.notes = list(x), dict(about), list(notes)
         self.held = False
 
-    def parts(self) -> Iterator[Rows]:
+    def parts(self) -> Iterator[Part]:
         """Yield all rows, in parts; may be called again and again."""
         raise NotImplementedError
+
+    def rows(self, threads: int) -> Local:
+        """Return all rows as a table that is reduced by so many threads."""
+        return Local(self.parts, threads)
 
     def texts(self) -> Iterator[dict[str, list[Any]]]:
         """Yield the cells of all rows by role, exact as text or numbers."""
@@ -73,7 +70,7 @@ class Sheet:
         """Return some of the rows, spread over all, where x has one column."""
         if len(self.x) > 1:
             return None
-        kept: list[Rows] = []
+        kept: list[Part] = []
         stride = 1
         for part in self.parts():
             kept.append(_thinned(part, stride))
@@ -85,11 +82,11 @@ class Sheet:
         return Samples(x, y, weight).thinned(LARGEST_KEPT)
 
 
-def _thinned(part: Rows, stride: int) -> Rows:
+def _thinned(part: Part, stride: int) -> Part:
     if stride == 1:
         return part
     weight = None if part.weight is None else part.weight[::stride]
-    return Rows([column[::stride] for column in part.x], part.y[::stride], weight)
+    return Part([column[::stride] for column in part.x], part.y[::stride], weight)
 
 
 class ArraySheet(Sheet):
@@ -100,7 +97,7 @@ class ArraySheet(Sheet):
         self._columns, self.held = columns, True
         self._rows = _rows_of(columns, len(x), 0)
 
-    def parts(self) -> Iterator[Rows]:
+    def parts(self) -> Iterator[Part]:
         """Yield all rows."""
         yield self._rows
 
@@ -115,14 +112,14 @@ class FileSheet(Sheet):
     def __init__(self, selection: Selection, x: Sequence[str], about: Mapping[str, Any], notes: Sequence[str]) -> None:
         super().__init__(x, about, notes)
         self._selection = selection
-        self._kept: list[Rows] = []
+        self._kept: list[Part] = []
 
-    def parts(self) -> Iterator[Rows]:
+    def parts(self) -> Iterator[Part]:
         """Yield all rows; a first pass keeps them where they are few."""
         if self.held:
             yield from self._kept
             return
-        kept: list[Rows] = []
+        kept: list[Part] = []
         first = numbers = 0
         for chunk in self._selection.chunks():
             rows = _rows_of(chunk, len(self.x), first)
@@ -234,7 +231,7 @@ def _roles(width: int) -> list[str]:
     return ["x"] if width == 1 else [f"x{place + 1}" for place in range(width)]
 
 
-def _rows_of(columns: Mapping[str, Array], width: int, first: int) -> Rows:
+def _rows_of(columns: Mapping[str, Array], width: int, first: int) -> Part:
     """Return rows, with their weights checked; `first` is the place of the first one in all."""
     weight = columns.get("weight")
     if weight is not None and (weight < 0).any():
@@ -250,4 +247,4 @@ def _rows_of(columns: Mapping[str, Array], width: int, first: int) -> Rows:
         if not np.isfinite(weight).all():
             place = int(np.argmax(~np.isfinite(weight)))
             raise DataError(f"sigma[{first + place}] is {sigma[place]}, too small: its weight overflows. Scale y.")
-    return Rows([columns[role] for role in _roles(width)], columns["y"], weight)
+    return Part([columns[role] for role in _roles(width)], columns["y"], weight)
