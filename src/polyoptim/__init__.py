@@ -30,6 +30,7 @@ _PLACES = {
     "ExportError": "polyoptim.errors",
     "MissingDependencyError": "polyoptim.errors",
     "CheckpointError": "polyoptim.errors",
+    "ClusterError": "polyoptim.errors",
     "StatusError": "polyoptim.errors",
 }
 _MODULES = ("nn", "callbacks")

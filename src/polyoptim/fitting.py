@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -31,7 +32,7 @@ from polyoptim.solvers.selection import Tried, choose_degree
 from polyoptim.solvers.squared import Fitted, fit_rationals, fit_squared, frame_of, in_basis
 from polyoptim.statistics import loss_statistics, statistics
 from polyoptim.targets.expression import number
-from polyoptim.targets.partitions import Local, Part, pieces
+from polyoptim.targets.partitions import Part, Partitions, pieces
 from polyoptim.targets.sheet import Sheet, open_sheet
 
 AT_A_TIME = 1 << 14  # rows whose residuals stay in a processor's cache
@@ -59,6 +60,7 @@ def fit(
     missing: str = "raise",
     exact: bool = False,
     strict: bool = False,
+    scheduler: Any = None,
 ) -> Result:
     """Fit a polynomial to data, to its optimum, with standard errors.
 
@@ -69,7 +71,7 @@ def fit(
     Parameters
     ----------
     data : the values of x (then `y` holds those of y), shape (n,), or (n, p) for p columns of x; a CSV file with a
-        header; or a table.
+        header; or a table. Dask's arrays and data frames are reduced partition by partition, where they lie.
     y, x, weight, sigma : arrays, or names of columns of a file or table; `x` may be a list of names. Without `x` and
         `y` the first two numeric columns are taken, and a note says so.
     weight : multiplies the squared residual of its row; standard errors are then relative: their size comes from the
@@ -90,6 +92,8 @@ def fit(
     missing : "raise" for an error at the first missing value, "drop" to leave such rows out.
     exact : read decimals as rational numbers, and return correctly rounded coefficients and standard errors.
     strict : raise StatusError where the rows leave no degrees of freedom, so that there are no errors.
+    scheduler : the address of a scheduler of dask.distributed, such as "tcp://host:8786", or a client: its workers read
+        the files, or reduce dask's collections. Without one, those go to the current client, or this machine's cores.
 
     Returns
     -------
@@ -109,9 +113,8 @@ def fit(
     >>> line.stats["coef_power"], round(line.stats["r2"], 4)
     ([0.9, 2.15], 0.9968)
     """
-    given = {
-        name: value for name, value in locals().items() if name not in ("data", "y", "x", "weight", "sigma", "strict")
-    }
+    apart = ("data", "y", "x", "weight", "sigma", "strict", "scheduler")
+    given = {name: value for name, value in locals().items() if name not in apart}
     begin = time.perf_counter()
     check = Arguments()
     family: Family = check(lambda: FAMILIES[basis])
@@ -120,32 +123,34 @@ def fit(
     options = check(lambda: used.check(read_options(loss_options, "loss_options")) if used else {})
     penalty = check(lambda: read_size(ridge, "ridge"))
     interval = check(lambda: None if domain is None else resolve_domain(domain, None))
-    sheet: Sheet = check(lambda: open_sheet(data, y, x, weight, sigma, missing))
-    width = len(sheet.x) if sheet else 1
-    if width > 1 and family is not None:
-        check(lambda: _check_many(family, domain))
-    form = check(lambda: read_form(width, degree, powers, fixed, through))
-    check.done()
-    assert form is not None  # noqa: S101 - check.done has raised otherwise
-    highest, shape = form
-    shape = Shape(shape.powers, shape.fixed, shape.through, Fraction(penalty))
-    tried: list[Tried] = []
-
-    rows = sheet.rows(cores())
-    if highest is None:
-        highest, tried = choose_degree(rows, shape)
-    if used.name != "squared":
-        outcome = _by_loss(rows, highest, shape, used, options)
-    elif exact:
-        outcome = _squared(fit_rationals(system_of_rationals(highest, *sheet.rationals()), shape), shape, sigma)
-    else:
-        extent = sheet.extent()
-        known = None if extent is None else frame_of(highest, extent)
-        outcome = _squared(fit_squared(rows, highest, shape, known), shape, sigma)
-    if tried:
-        outcome.stats["degrees"] = [asdict(one) for one in tried]
-    seconds = time.perf_counter() - begin
-    result = _result(family, interval, sheet, outcome, shape, {**given, "loss_options": options}, seconds)
+    with ExitStack() as opened:
+        sheet: Sheet = check(
+            lambda: opened.enter_context(closing(open_sheet(data, y, x, weight, sigma, missing, scheduler)))
+        )
+        width = len(sheet.x) if sheet else 1
+        if width > 1 and family is not None:
+            check(lambda: _check_many(family, domain))
+        form = check(lambda: read_form(width, degree, powers, fixed, through))
+        check.done()
+        assert form is not None  # noqa: S101 - check.done has raised otherwise
+        highest, shape = form
+        shape = Shape(shape.powers, shape.fixed, shape.through, Fraction(penalty))
+        tried: list[Tried] = []
+        rows = sheet.rows(cores())
+        if highest is None:
+            highest, tried = choose_degree(rows, shape)
+        if used.name != "squared":
+            outcome = _by_loss(rows, highest, shape, used, options)
+        elif exact:
+            outcome = _squared(fit_rationals(system_of_rationals(highest, *sheet.rationals()), shape), shape, sigma)
+        else:
+            extent = sheet.extent()
+            known = None if extent is None else frame_of(highest, extent)
+            outcome = _squared(fit_squared(rows, highest, shape, known), shape, sigma)
+        if tried:
+            outcome.stats["degrees"] = [asdict(one) for one in tried]
+        seconds = time.perf_counter() - begin
+        result = _result(family, interval, sheet, outcome, shape, {**given, "loss_options": options}, seconds)
     if strict and result.status is not Status.CONVERGED:
         raise StatusError(f"Not converged: {result.message}", result)
     if strict and not outcome.stats["dof"] > 0:
@@ -171,7 +176,7 @@ def _squared(fitted: Fitted, shape: Shape, sigma: Any) -> Outcome:
     return Outcome(fitted, stats, stats["rss"], kind, Status.CONVERGED, "Solved.")
 
 
-def _by_loss(rows: Local, degree: int, shape: Shape, loss: Loss, options: Mapping[str, float]) -> Outcome:
+def _by_loss(rows: Partitions, degree: int, shape: Shape, loss: Loss, options: Mapping[str, float]) -> Outcome:
     found = fit_loss(rows, degree, shape, loss, options)
     stats = loss_statistics(found.fitted, shape, found.robust)
     stats["low_weight"] = _low_rows(found.row_weight)

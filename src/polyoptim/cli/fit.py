@@ -29,7 +29,7 @@ LATE = Registry(
 )
 
 PANELS = {
-    "Data": ("--x", "--y", "--weight", "--sigma", "--missing", "--exact"),
+    "Data": ("--x", "--y", "--weight", "--sigma", "--missing", "--exact", "--scheduler"),
     "Polynomial": ("--degree", "--powers", "--fixed", "--through", "--ridge", "--basis", "--domain"),
     "Loss": ("--loss", "--loss-set"),
     "Output": ("--predict", "--level", "--save", "--plot", "--export", "--json", "--quiet", "--strict", "--help"),
@@ -49,6 +49,7 @@ PANELS = {
 @click.option("--sigma", metavar="COL", help="Column of standard deviations of y: weight = 1/sigma².")
 @click.option("--missing", metavar="WORD", default="raise", show_default=True, help="raise, or drop such rows.")
 @click.option("--exact", is_flag=True, help="Read decimals as rational numbers; all digits of the result are right.")
+@click.option("--scheduler", metavar="ADDRESS", help="Of dask.distributed, whose workers read the files: tcp://….")
 @click.option("--degree", metavar="N", default="3", show_default=True, help="Highest power, or total power.")
 @click.option("--powers", metavar="LIST", help="The powers that may appear, such as 0,1,3; --degree is then ignored.")
 @click.option("--fixed", metavar="POWER=VALUE …", multiple=True, help="Coefficients that keep a value, such as 0=0.")

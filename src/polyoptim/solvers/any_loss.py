@@ -17,7 +17,7 @@ from polyoptim.moments import Frame
 from polyoptim.solvers.normal_equations import Shape, Solved, System, allowed, fraction
 from polyoptim.solvers.robust import Robust, minimize
 from polyoptim.solvers.squared import Fitted, measure
-from polyoptim.targets.partitions import Local, Part
+from polyoptim.targets.partitions import Local, Part, Partitions, joined
 
 Array = npt.NDArray[np.float64]
 MOST_NUMBERS = 100_000_000  # rows times columns, which are held in memory
@@ -39,7 +39,7 @@ class Found:
     row_weight: Array
 
 
-def fit_loss(rows: Local, degree: int, shape: Shape, loss: Loss, options: Mapping[str, float]) -> Found:
+def fit_loss(rows: Partitions, degree: int, shape: Shape, loss: Loss, options: Mapping[str, float]) -> Found:
     """Return the polynomial of that shape with the least sum of weight · loss.
 
     Unlike the squared loss, others are summed in float64, so that the order of the rows may change last bits.
@@ -51,13 +51,15 @@ def fit_loss(rows: Local, degree: int, shape: Shape, loss: Loss, options: Mappin
     """
     if shape.ridge:
         raise ArgumentError(f"ridge belongs to the squared loss, got loss {loss.name!r}. Leave one of them out.")
+    if not isinstance(rows, Local):
+        raise ArgumentError(f"loss {loss.name!r} holds the rows in memory. Leave scheduler out.")
     frame, count = measure(rows, degree)
     if count * len(frame.columns) > MOST_NUMBERS:
         raise ArgumentError(
             f"loss {loss.name!r} holds {count} rows of {len(frame.columns)} columns in memory, at most "
             f"{MOST_NUMBERS} numbers. Use loss='squared', a lower degree, or a sample of the rows."
         )
-    whole = _joined(list(rows.parts()))
+    whole = joined(list(rows.parts()))
     system = System(frame.columns, frame.maps(), {}, [], arb(0), count)
     with ctx.workprec(system.precision):
         to_power, start, directions = allowed(system, shape)
@@ -104,12 +106,6 @@ def _check_determined(columns: Array) -> None:
             f"the samples do not determine {columns.shape[1]} coefficients: "
             "too few different values of x for them. Use a lower degree."
         )
-
-
-def _joined(parts: list[Part]) -> Part:
-    weights = [part.weight for part in parts if part.weight is not None]
-    x = [np.concatenate([part.x[place] for part in parts]) for place in range(len(parts[0].x))]
-    return Part(x, np.concatenate([part.y for part in parts]), np.concatenate(weights) if weights else None)
 
 
 def _floats(matrix: arb_mat) -> Array:

@@ -40,7 +40,7 @@ class CsvReader(Reader):
     """
 
     def __init__(self, path: Path, what: str, span: Span | None = None) -> None:
-        self._path = path
+        self.path = path
         self.what = what
         with self._opened() as stream:
             names = self._read_header(stream)
@@ -99,13 +99,13 @@ class CsvReader(Reader):
 
     def ranges(self, size: int) -> list[tuple[int, int]]:
         """Return the bytes of the rows in ranges that can be looked at apart; none where the file is compressed."""
-        with self._path.open("rb") as file:
+        with self.path.open("rb") as file:
             packed = file.read(2) == GZIP
             return [] if packed else ranges(self._offset, file.seek(0, io.SEEK_END), size)
 
     def spans(self, looked: Sequence[Looked]) -> list[Span] | None:
-        """Return the rows in spans, from what is known of their ranges, as `csv_spans.spans` does."""
-        return spans(looked, self._path.stat().st_size, self._line)
+        """Return the rows in spans, as `csv_spans.spans` does, from what is known of their ranges; None without any."""
+        return spans(looked, self.path.stat().st_size, self._line) if looked else None
 
     def _read_header(self, stream: BinaryIO) -> tuple[str, ...]:
         """Return the column names, and note where the rows begin."""
@@ -138,7 +138,7 @@ class CsvReader(Reader):
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
         try:
-            with self._path.open("rb") as file:
+            with self.path.open("rb") as file:
                 packed = file.read(2) == GZIP
                 file.seek(0)
                 if packed:

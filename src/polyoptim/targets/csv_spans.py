@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from polyoptim.targets.csv_blocks import COMMA, CR, LF, QUOTE
 
-RANGE = 2**26  # bytes that are looked at, and later read, in one piece
 EDGES = np.frombuffer(COMMA + CR + LF + QUOTE, np.uint8)
 
 

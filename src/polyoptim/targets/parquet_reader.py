@@ -34,7 +34,7 @@ class ParquetReader(Reader):
     """
 
     def __init__(self, path: Path, what: str, groups: range | None = None) -> None:
-        self._path = path
+        self.path = path
         self.what = what
         with self._opened() as file:
             self._metadata = file.metadata
@@ -138,7 +138,7 @@ class ParquetReader(Reader):
     def _opened(self) -> Iterator[Any]:
         try:
             with pq.ParquetFile(
-                self._path, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True
+                self.path, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True
             ) as file:
                 yield file
         except (pa.ArrowException, OSError) as error:

@@ -56,6 +56,28 @@ def pieces(part: Part, size: int = CHUNK) -> Iterator[Part]:
             yield Part(piece.x, piece.y, piece.weight, part.first + begin)
 
 
+@dataclass(frozen=True)
+class Gathered:
+    """Rows that are brought together; ``+`` puts them one behind the other."""
+
+    parts: tuple[Part, ...]
+
+    def __add__(self, other: Gathered) -> Gathered:
+        return Gathered(self.parts + other.parts)
+
+    def joined(self) -> Part:
+        """Return the rows as one part."""
+        return joined(self.parts)
+
+
+def joined(parts: Sequence[Part]) -> Part:
+    """Return the rows of parts, of which all or none have weights, as one."""
+    weights = [part.weight for part in parts if part.weight is not None]
+    x = [np.concatenate([part.x[place] for part in parts]) for place in range(len(parts[0].x))]
+    y = np.concatenate([part.y for part in parts])
+    return Part(x, y, np.concatenate(weights) if weights else None, parts[0].first)
+
+
 class Partitions(ABC):
     """A table in partitions.
 

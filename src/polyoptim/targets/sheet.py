@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from polyoptim.errors import ArgumentError, DataError
-from polyoptim.registry import match
-from polyoptim.targets.partitions import Local, Part
+from polyoptim.registry import Registry, match
+from polyoptim.targets.partitions import Local, Part, Partitions
 from polyoptim.targets.samples import LARGEST_KEPT, Samples, check_lengths, column
 from polyoptim.targets.selection import Selection
 from polyoptim.targets.source import Source, is_table, open_source
@@ -21,6 +21,10 @@ Array = npt.NDArray[np.float64]
 
 # Numbers that are kept in memory between two passes over files; what is more is read again.
 LARGEST_HELD = 1 << 25
+# What a result says of arrays.
+ARRAYS = {"kind": "arrays", "text": "arrays"}
+# Loaded late: dask is slow to import, and optional.
+FAR = Registry("keyword", {"scheduler": "polyoptim.distributed.sheet:open_cluster"}, extra={"scheduler": "distributed"})
 
 
 class Sheet:
@@ -42,9 +46,12 @@ class Sheet:
         """Yield all rows, in parts; may be called again and again."""
         raise NotImplementedError
 
-    def rows(self, threads: int) -> Local:
+    def rows(self, threads: int) -> Partitions:
         """Return all rows as a table that is reduced by so many threads."""
         return Local(self.parts, threads)
+
+    def close(self) -> None:
+        """Let go of what a fit does not need any more."""
 
     def texts(self) -> Iterator[dict[str, list[Any]]]:
         """Yield the cells of all rows by role, exact as text or numbers."""
@@ -95,7 +102,7 @@ class ArraySheet(Sheet):
     def __init__(self, columns: Mapping[str, Array], x: Sequence[str], about: Mapping[str, Any]) -> None:
         super().__init__(x, about, [])
         self._columns, self.held = columns, True
-        self._rows = _rows_of(columns, len(x), 0)
+        self._rows = rows_of(columns, len(x), 0)
 
     def parts(self) -> Iterator[Part]:
         """Yield all rows."""
@@ -111,7 +118,7 @@ class FileSheet(Sheet):
 
     def __init__(self, selection: Selection, x: Sequence[str], about: Mapping[str, Any], notes: Sequence[str]) -> None:
         super().__init__(x, about, notes)
-        self._selection = selection
+        self.selection = selection
         self._kept: list[Part] = []
 
     def parts(self) -> Iterator[Part]:
@@ -121,22 +128,25 @@ class FileSheet(Sheet):
             return
         kept: list[Part] = []
         first = numbers = 0
-        for chunk in self._selection.chunks():
-            rows = _rows_of(chunk, len(self.x), first)
+        for chunk in self.selection.chunks():
+            rows = rows_of(chunk, len(self.x), first)
             first += len(rows.y)
             numbers += len(chunk) * len(rows.y)
             kept = [*kept, rows] if numbers <= LARGEST_HELD else []
             yield rows
         if numbers <= LARGEST_HELD:
             self._kept, self.held = kept, True
-        if self._selection.dropped:
-            count = self._selection.dropped
-            said = f"{count} {'row' if count == 1 else 'rows'} with a missing value left out."
-            self.notes = [*(note for note in self.notes if note != said), said]
+        self.notes = self.noted(self.notes)
+
+    def noted(self, notes: Sequence[str]) -> list[str]:
+        """Return notes and, where rows were left out of a pass, one on how many."""
+        count = self.selection.dropped
+        said = f"{count} {'row' if count == 1 else 'rows'} with a missing value left out."
+        return [*(note for note in notes if note != said), *([said] if count else [])]
 
     def extent(self) -> tuple[list[tuple[float, float]], tuple[float, float], int] | None:
         """Return what the statistics of Parquet files say; with weights a range may have rows of weight 0."""
-        rows, bounds = self._selection.rows(), self._selection.bounds()
+        rows, bounds = self.selection.rows(), self.selection.bounds()
         roles = [*_roles(len(self.x)), "y"]
         if not rows or bounds is None or set(bounds) != set(roles):
             return None
@@ -144,38 +154,44 @@ class FileSheet(Sheet):
 
     def texts(self) -> Iterator[dict[str, list[Any]]]:
         """Yield the cells as they stand in a CSV file."""
-        yield from self._selection.texts()
+        yield from self.selection.texts()
 
 
-def open_sheet(data: Any, y: Any, x: Any, weight: Any, sigma: Any, missing: str) -> Sheet:
+def is_collection(value: Any) -> bool:
+    """Tell whether a value is one of dask's collections, without importing dask."""
+    return hasattr(value, "__dask_graph__")
+
+
+def open_sheet(data: Any, y: Any, x: Any, weight: Any, sigma: Any, missing: str, scheduler: Any = None) -> Sheet:
     """Return the columns of a fit.
 
     Parameters
     ----------
-    data, y, x, weight, sigma, missing : as `fit` takes them.
+    data, y, x, weight, sigma, missing, scheduler : as `fit` takes them.
     """
     match("missing", missing, ("raise", "drop"))
     how: Literal["raise", "drop"] = "drop" if missing == "drop" else "raise"
     if weight is not None and sigma is not None:
         raise ArgumentError("weight and sigma cannot both be given: weight is 1/sigma². Give one of them.")
     others = {role: value for role, value in (("weight", weight), ("sigma", sigma)) if value is not None}
-    if isinstance(data, (str, os.PathLike)) or is_table(data):
-        return _of_table(data, y, x, others, how)
-    if y is None:
-        what = f"a {type(data).__name__} is neither a file nor a table"
-        raise ArgumentError(f"{what}. For arrays give x and y: fit(x, y).")
-    if x is not None:
-        raise ArgumentError("x names a column of a table; with arrays write fit(x, y).")
-    return _of_arrays(data, y, others, how)
+    if scheduler is not None or any(map(is_collection, (data, y, weight, sigma))):
+        sheet: Sheet = FAR["scheduler"](data, y, x, others, how, scheduler)
+        return sheet
+    if isinstance(data, (str, os.PathLike)):
+        return of_source(open_source(data), str(data), y, x, others, how)
+    if is_table(data):
+        return of_source(open_source(data), "a table", y, x, others, how)
+    return _of_arrays(data, y, x, others, how)
 
 
-def _of_table(data: Any, y: Any, x: Any, others: Mapping[str, Any], missing: Literal["raise", "drop"]) -> FileSheet:
-    source = open_source(data)
+def of_source(
+    source: Source, text: str, y: Any, x: Any, others: Mapping[str, Any], missing: Literal["raise", "drop"]
+) -> FileSheet:
+    """Return columns of a source, which a result calls `text`."""
     names, notes = _chosen(source, x, y)
     roles = _roles(len(names) - 1)
     wanted = {**dict(zip(roles, names[:-1], strict=True)), "y": names[-1], **others}
     selection = source.select(wanted, missing=missing)
-    text = str(data) if isinstance(data, (str, os.PathLike)) else "a table"
     about: dict[str, Any] = {"kind": "table", "text": text, "y": names[-1]}
     about["x"] = names[:-1] if len(names) > 2 else names[0]
     for role, origin in selection.origins.items():
@@ -200,22 +216,34 @@ def _chosen(source: Source, x: Any, y: Any) -> tuple[list[str], list[str]]:
     return chosen, [f"x is {', '.join(map(repr, chosen[:-1]))} and y is {chosen[-1]!r}, as the columns were not named."]
 
 
-def _of_arrays(data: Any, y: Any, others: Mapping[str, Any], missing: Literal["raise", "drop"]) -> Sheet:
-    whole = np.asarray(data) if _is_nested(data) else data
-    if getattr(whole, "ndim", 1) == 2:
-        given = {role: whole[:, place] for place, role in enumerate(_roles(whole.shape[1]))}
-        names = [f"x{place + 1}" for place in range(whole.shape[1])]
-    else:
-        given, names = {"x": data}, ["x"]
-    given |= {"y": y, **others}
-    about = {"kind": "arrays", "text": "arrays"}
+def _of_arrays(data: Any, y: Any, x: Any, others: Mapping[str, Any], missing: Literal["raise", "drop"]) -> Sheet:
+    given, names = arrays_by_role(data, y, x, others)
     if missing == "raise" and not any(_is_moments(values) for values in given.values()):
         columns = {role: column(values, role) for role, values in given.items()}
         check_lengths(**columns)
-        return ArraySheet(columns, names, about)
-    selection = open_source(given).select({role: role for role in given}, missing=missing)
+        return ArraySheet(columns, names, ARRAYS)
+    return of_roles(open_source(given), names, missing)
+
+
+def arrays_by_role(data: Any, y: Any, x: Any, others: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the columns of arrays by role, and the names of those of x."""
+    if y is None:
+        what = f"a {type(data).__name__} is neither a file nor a table"
+        raise ArgumentError(f"{what}. For arrays give x and y: fit(x, y).")
+    if x is not None:
+        raise ArgumentError("x names a column of a table; with arrays write fit(x, y).")
+    whole = np.asarray(data) if _is_nested(data) else data
+    if getattr(whole, "ndim", 1) == 2:
+        given = {role: whole[:, place] for place, role in enumerate(_roles(whole.shape[1]))}
+        return given | {"y": y, **others}, [f"x{place + 1}" for place in range(whole.shape[1])]
+    return {"x": data, "y": y, **others}, ["x"]
+
+
+def of_roles(source: Source, names: Sequence[str], missing: Literal["raise", "drop"]) -> FileSheet:
+    """Return arrays that a source has under the names of their roles; `names` are those of the columns of x."""
+    selection = source.select({role: role for role in source.names}, missing=missing)
     notes = [f"{role} counts seconds from {origin}." for role, origin in selection.origins.items()]
-    return FileSheet(selection, names, about | ({"origins": dict(selection.origins)} if notes else {}), notes)
+    return FileSheet(selection, names, ARRAYS | ({"origins": dict(selection.origins)} if notes else {}), notes)
 
 
 def _is_nested(data: Any) -> bool:
@@ -231,7 +259,7 @@ def _roles(width: int) -> list[str]:
     return ["x"] if width == 1 else [f"x{place + 1}" for place in range(width)]
 
 
-def _rows_of(columns: Mapping[str, Array], width: int, first: int) -> Part:
+def rows_of(columns: Mapping[str, Array], width: int, first: int) -> Part:
     """Return rows, with their weights checked; `first` is the place of the first one in all."""
     weight = columns.get("weight")
     if weight is not None and (weight < 0).any():
