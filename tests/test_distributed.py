@@ -22,6 +22,9 @@ from polyoptim import ArgumentError, ClusterError, DataError, fit
 from polyoptim.cli import run
 from polyoptim.distributed import cluster as clusters
 from polyoptim.distributed import pieces
+from polyoptim.distributed import sheet as sheets
+from polyoptim.distributed.partition import reduced
+from polyoptim.solvers import summed_corners
 from polyoptim.targets import sheet
 
 # What a fit says of where and how long, rather than of the polynomial.
@@ -43,7 +46,7 @@ def cluster():
 @pytest.fixture
 def client(cluster):
     with distributed.Client(cluster) as found:
-        found.wait_for_workers(2)
+        found.wait_for_workers(2, timeout=60)
         yield found
 
 
@@ -321,8 +324,14 @@ def slow(block, log, seconds):
     return block
 
 
+def slowly(*arguments):
+    """Reduce a partition so slowly that others are in flight when it arrives."""
+    time.sleep(0.01)
+    return reduced(*arguments)
+
+
 class Killer:
-    """Kills a worker that has tasks when so many partitions have been reduced."""
+    """Kills the worker that holds most when so many partitions have been reduced and others are in flight."""
 
     def __init__(self, client, monkeypatch, after):
         self._client, self._left = client, after
@@ -340,13 +349,14 @@ class Killer:
 
     def _kill(self):
         busy = {worker: keys for worker, keys in self._client.processing().items() if keys}
-        assert busy  # others are in flight
-        worker = sorted(busy)[0]
+        assert busy
+        held = self._client.has_what()
+        worker = max(held, key=lambda one: (len(held[one]), one))
         self.killed = self._client.run(os.getpid, workers=[worker])[worker]
         os.kill(self.killed, signal.SIGKILL)
 
     def was_replaced(self):
-        self._client.wait_for_workers(2, timeout=20)
+        self._client.wait_for_workers(2, timeout=60)
         return self.killed is not None and self.killed not in self._client.run(os.getpid).values()
 
 
@@ -361,6 +371,47 @@ def test_a_killed_worker_changes_no_bit(client, columns, tmp_path, monkeypatch):
     made = log.read_text().split()
     assert len(set(made)) == 50
     assert len(made) > 50  # what the killed worker held was made again
+
+
+ROBUST = [("huber", {"delta": 0.5}), ("quantile", {"q": 0.8}), ("pnorm", {"p": 1.5})]
+
+
+@pytest.mark.parametrize(("loss", "options"), ROBUST)
+def test_other_losses_reach_the_optimum_of_a_fit_in_memory(client, columns, monkeypatch, loss, options):
+    monkeypatch.setattr(summed_corners, "KEPT", 500)
+    t, v, w = chunked(columns, "t", "v", "w")
+    far = fit(t, v, weight=w, loss=loss, loss_options=options)
+    near = fit(columns["t"], columns["v"], weight=columns["w"], loss=loss, loss_options=options)
+    assert (far.optimum_kind, far.status) == ("exact", near.status)
+    assert far.loss == pytest.approx(near.loss, rel=1e-12)
+    np.testing.assert_allclose(far.stats["coef_power"], near.stats["coef_power"], rtol=1e-7)
+    np.testing.assert_allclose(far.stats["stderr_power"], near.stats["stderr_power"], rtol=1e-6)
+    low = [stats["low_weight"] for stats in (far.stats, near.stats)]
+    assert low[0]["count"] == low[1]["count"]
+    assert [row for row, _ in low[0]["rows"]] == [row for row, _ in low[1]["rows"]]
+    frame = dd.from_pandas(pd.DataFrame(columns), npartitions=3)
+    other = fit(frame, x="t", y="v", weight="w", loss=loss, loss_options=options, scheduler=client)
+    assert other.coef.tobytes() == far.coef.tobytes()
+    assert other.stats == far.stats
+
+
+def test_a_loss_with_many_minima_is_refused(client, columns):
+    with pytest.raises(ArgumentError, match="'tukey' has many local minima"):
+        fit(*chunked(columns, "t", "v"), loss="tukey", scheduler=client)
+
+
+@pytest.mark.parametrize(("loss", "options"), ROBUST[:2])
+def test_a_killed_worker_changes_no_bit_of_another_loss(client, columns, tmp_path, monkeypatch, loss, options):
+    monkeypatch.setattr(summed_corners, "KEPT", 500)
+    log = tmp_path / "made.txt"
+    t, v = chunked(columns, "t", "v", chunks=250)
+    calm = fit(t, v, loss=loss, loss_options=options)
+    monkeypatch.setattr(sheets, "reduced", slowly)
+    killer = Killer(client, monkeypatch, after=130)  # in the seventh of some twenty passes
+    found = fit(t.map_blocks(slow, log, 0.02, dtype=float), v, loss=loss, loss_options=options)
+    same(found, calm)
+    assert killer.was_replaced()
+    assert len(log.read_text().split()) > 20  # what the killed worker held was made again
 
 
 def test_an_interrupt_cancels_the_tasks(client, columns, tmp_path, monkeypatch):

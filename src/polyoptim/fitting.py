@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from polyoptim import __version__
 from polyoptim.arguments import Arguments, check_powers, read_options, read_size, resolve_domain
@@ -37,7 +36,6 @@ from polyoptim.targets.sheet import Sheet, open_sheet
 
 AT_A_TIME = 1 << 14  # rows whose residuals stay in a processor's cache
 AUTO = "auto"
-LOW, MOST_LISTED = 0.5, 20  # rows that pull with less than half their weight are listed
 
 
 def fit(
@@ -83,9 +81,9 @@ def fit(
     fixed : coefficients of powers of x that keep their value, such as ``{0: 0}``; their standard error is 0.
     through : points (x, y) that the curve goes through.
     basis, domain : in which `coef` of the result stands; the domain is the range of x unless one is given.
-    loss, loss_options : how far a residual is: any loss by name, as for `train`. All but "squared" hold the rows in
-        memory; their optimum is found by descent and proved by a lower bound where they are convex. Lengths such as
-        delta are in the unit of y.
+    loss, loss_options : how far a residual is: any loss by name, as for `train`. Their optimum is found by descent and
+        proved by a lower bound where they are convex; from partitions, or where the rows are too many for memory, by
+        sums over the rows. Lengths such as delta are in the unit of y.
     ridge : what the squares of the Chebyshev coefficients on the range of x, all but the constant's, are multiplied by
         and added to the loss.
     by : a column of groups; not built yet.
@@ -179,16 +177,9 @@ def _squared(fitted: Fitted, shape: Shape, sigma: Any) -> Outcome:
 def _by_loss(rows: Partitions, degree: int, shape: Shape, loss: Loss, options: Mapping[str, float]) -> Outcome:
     found = fit_loss(rows, degree, shape, loss, options)
     stats = loss_statistics(found.fitted, shape, found.robust)
-    stats["low_weight"] = _low_rows(found.row_weight)
+    stats["low_weight"] = found.low.document()
     robust = found.robust
     return Outcome(found.fitted, stats, robust.value, robust.kind, robust.status, robust.message)
-
-
-def _low_rows(weight: npt.NDArray[np.float64]) -> dict[str, Any]:
-    """Return how many rows pull with less than half their weight, and the lowest of them as (row, weight)."""
-    low = np.flatnonzero(weight < LOW)
-    lowest = low[np.argsort(weight[low], kind="stable")][:MOST_LISTED]
-    return {"count": len(low), "rows": [[int(row), float(weight[row])] for row in lowest]}
 
 
 def _check_together(loss: Any, by: Any, exact: bool, degree: Any) -> None:

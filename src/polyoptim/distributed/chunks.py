@@ -20,6 +20,16 @@ from polyoptim.targets.reader import Batch, Plan, Reader
 from polyoptim.targets.reals import as_array
 
 
+def is_readable(value: Any) -> bool:
+    """Tell whether a collection is an array, a column or a data frame."""
+    return isinstance(getattr(value, "data", value), da.Array) or hasattr(type(value), "to_dask_array")
+
+
+def is_frame(value: Any) -> bool:
+    """Tell whether a collection is a data frame."""
+    return hasattr(type(value), "to_dask_array") and value.ndim == 2
+
+
 class Chunks(ABC):
     """A table in partitions.
 
@@ -82,6 +92,9 @@ def _array(values: Any, role: str) -> Any:
     """Return a column of dask, or any other, as an array of dask of shape (n,)."""
     if hasattr(values, "to_dask_array"):
         values = values.to_dask_array()
+    values = (
+        getattr(values, "data", values) if isinstance(getattr(values, "data", None), da.Array) else values
+    )  # xarray's
     if not isinstance(values, da.Array):
         values = da.from_array(np.asarray(as_array(values, role)), chunks=-1)
     if values.ndim != 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import dask
@@ -34,7 +34,7 @@ class Workers(ABC):
     room: float
 
     @abstractmethod
-    def arrivals(self, tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    def arrivals(self, tasks: Sequence[Any]) -> Generator[tuple[int, Any], None, None]:
         """Yield the place of each task and its value, as they come; a `Failure` where it has none."""
 
     @abstractmethod
@@ -54,7 +54,7 @@ class Cores(Workers):
     def __init__(self) -> None:
         self.room = 8.0 * sheet.LARGEST_HELD
 
-    def arrivals(self, tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    def arrivals(self, tasks: Sequence[Any]) -> Generator[tuple[int, Any], None, None]:
         """Yield the values in order, when all are known."""
         with dask.config.set(num_workers=cores()):
             try:
@@ -95,7 +95,7 @@ class Cluster(Workers):
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         self.room = SHARE * sum(worker["memory_limit"] or 0 for worker in workers)
 
-    def arrivals(self, tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    def arrivals(self, tasks: Sequence[Any]) -> Generator[tuple[int, Any], None, None]:
         """Yield values as they come; tasks that are not wanted any more are cancelled."""
         futures = self._client.compute(list(tasks))
         places = {future.key: place for place, future in enumerate(futures)}

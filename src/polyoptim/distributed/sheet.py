@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import accumulate
 from typing import Any, Literal, TypeVar
@@ -12,7 +13,7 @@ import numpy as np
 from dask.delayed import delayed
 
 from polyoptim import __version__
-from polyoptim.distributed.chunks import ArrayChunks, ChunkReader, FrameChunks
+from polyoptim.distributed.chunks import ArrayChunks, ChunkReader, FrameChunks, is_frame, is_readable
 from polyoptim.distributed.cluster import Workers, connect
 from polyoptim.distributed.partition import Failure, OfArrays, OfFile, OfTable, Recipe, read, reduced
 from polyoptim.distributed.pieces import file_pieces
@@ -21,7 +22,7 @@ from polyoptim.targets import sheet
 from polyoptim.targets.partitions import Gathered, Part, Partitions, once
 from polyoptim.targets.samples import LARGEST_KEPT, Samples
 from polyoptim.targets.sheet import ARRAYS, FileSheet, Sheet, arrays_by_role, is_collection, of_roles, of_source
-from polyoptim.targets.source import Source, is_table, open_source
+from polyoptim.targets.source import Source, open_source
 
 T = TypeVar("T")
 
@@ -75,12 +76,13 @@ class ClusterSheet(Sheet, Partitions):
         tasks = [sums(sent, __version__, task, first) for task, first in zip(self._tasks, self._firsts, strict=True)]
         counts: list[int] = []
         dropped = 0
-        for place, reply in enumerate(once(self._workers.arrivals(tasks))):
-            if isinstance(reply, Failure):
-                raise reply.error
-            counts.append(reply.rows)
-            dropped += reply.dropped
-            yield place, reply.value
+        with closing(self._workers.arrivals(tasks)) as arrivals:  # what is not wanted after an error is cancelled
+            for place, reply in enumerate(once(arrivals)):
+                if isinstance(reply, Failure):
+                    raise reply.error
+                counts.append(reply.rows)
+                dropped += reply.dropped
+                yield place, reply.value
         self._note(counts, dropped)
 
     def _note(self, counts: Sequence[int], dropped: int) -> None:
@@ -148,11 +150,14 @@ def open_cluster(
     if not is_path and not any(map(is_collection, (data, y, *others.values()))):
         kind = type(data).__name__
         raise ArgumentError(f"scheduler is for files and dask's collections, and a {kind} lies here. Leave it out.")
+    for value in filter(is_collection, (data, y, *others.values())):
+        if not is_readable(value):
+            raise ArgumentError(f"a {type(value).__name__} of dask is neither an array nor a data frame. Make it one.")
     workers = connect(scheduler)
     try:
         if is_path:
             return _of_files(data, y, x, others, missing, workers)
-        if is_table(data) and is_collection(data) and data.ndim == 2:
+        if is_frame(data):
             reader = ChunkReader(FrameChunks(data), workers)
             inner = of_source(Source("the table", [reader]), "a table", y, x, others, missing)
             return _of_chunks(inner, reader, workers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -67,12 +68,22 @@ def quantile_covariance(rows: Rows, q: float, z: Array) -> Array | None:
     count, m = rows.q.shape
     if count <= m:
         return None
+    ends = np.quantile(-rows.residual(z), quantile_ends(count, q), method="median_unbiased")
+    found: Array = np.eye(m) * quantile_factor(count, m, q, ends.tolist())
+    return found
+
+
+def quantile_ends(count: int, q: float) -> tuple[float, float]:
+    """Return the two shares of the residuals from which their density at q is taken."""
     center = NORMAL.inv_cdf(q)
     density = NORMAL.pdf(center)
     shape = 1.5 * density**2 / (2 * center**2 + 1)
     half = (NORMAL.inv_cdf(1 - LEVEL / 2) ** 2 * shape / count) ** (1 / 3)
-    low, high = max(q - half, 0.5 / count), min(q + half, 1 - 0.5 / count)
-    ends = np.quantile(-rows.residual(z), [low, high], method="median_unbiased")
-    sparsity = float(ends[1] - ends[0]) / (high - low)
-    found: Array = np.eye(m) * (q * (1 - q) * sparsity**2 * count / (count - m))
-    return found
+    return max(q - half, 0.5 / count), min(q + half, 1 - 0.5 / count)
+
+
+def quantile_factor(count: int, m: int, q: float, ends: Sequence[float]) -> float:
+    """Return ``q (1 - q) s² n / (n - m)`` from the residuals at the `quantile_ends`."""
+    low, high = quantile_ends(count, q)
+    sparsity = (ends[1] - ends[0]) / (high - low)
+    return q * (1 - q) * sparsity**2 * count / (count - m)

@@ -159,7 +159,8 @@ class FileSheet(Sheet):
 
 def is_collection(value: Any) -> bool:
     """Tell whether a value is one of dask's collections, without importing dask."""
-    return hasattr(value, "__dask_graph__")
+    in_memory = hasattr(value, "chunks") and value.chunks is None  # an array of xarray
+    return hasattr(value, "__dask_graph__") and not in_memory
 
 
 def open_sheet(data: Any, y: Any, x: Any, weight: Any, sigma: Any, missing: str, scheduler: Any = None) -> Sheet:
