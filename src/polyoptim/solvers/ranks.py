@@ -13,12 +13,13 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from polyoptim.targets.partitions import Part, Partitions
+from polyoptim.targets.partitions import Part, Partitions, pieces
 
 Array = npt.NDArray[np.float64]
 Each = Callable[[Part], Array]  # a number for each row
 
 BITS = 11  # of a pass: bins for each rank
+ROWS = 1 << 13  # at a time
 SIGN = np.uint64(1 << 63)
 
 
@@ -53,15 +54,15 @@ def ordered(rows: Partitions, each: Each, ranks: Sequence[int]) -> list[float]:
 
 
 def _counted(each: Each, lows: tuple[int, ...], width: int, step: int, part: Part) -> Counted:
-    keys = _keys(each(part.counted()))
-    counts = []
-    for low in lows:
-        inside = (
-            keys[(keys >> np.uint64(width + step)) == np.uint64(low >> (width + step))] if width + step < 64 else keys
-        )
-        bins = (inside >> np.uint64(width)) & np.uint64((1 << step) - 1)
-        counts.append(np.bincount(bins.astype(np.int64), minlength=1 << step))
-    return Counted(np.array(counts))
+    counts = np.zeros((len(lows), 1 << step), dtype=np.int64)
+    for piece in pieces(part.counted(), ROWS):
+        keys = _keys(each(piece))
+        for place, low in enumerate(lows):
+            above = width + step
+            inside = keys[(keys >> np.uint64(above)) == np.uint64(low >> above)] if above < 64 else keys
+            bins = (inside >> np.uint64(width)) & np.uint64((1 << step) - 1)
+            counts[place] += np.bincount(bins.astype(np.int64), minlength=1 << step)
+    return Counted(counts)
 
 
 def _keys(values: Array) -> npt.NDArray[np.uint64]:

@@ -21,6 +21,7 @@ from polyoptim.solvers.rows import EPS
 from polyoptim.targets.partitions import Part, Partitions
 
 ROOM = 1 + 1e-9  # what rounding may add to a bound
+ROWS = 1 << 12  # of which 32 KiB a column are computed at a time
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def seen(frame: Frame, count: int, form: Form, coef: Sequence[float], bound: flo
     residual = values(frame, coef, part.x) - part.y
     t = residual / form.length
     ends = np.array([-1.0, 0.0, 1.0]) * (bound * ROOM / form.length)
-    value, slope, weight = penalty.value(t), penalty.slope(t), form.weight(penalty, t)
+    value, slope, weight = rowwise(lambda t: (penalty.value(t), penalty.slope(t), form.weight(penalty, t)), t)
     plain = part.weight
     return Seen(
         scalar(frame, count, part, value, largest(penalty.value(ends))),
@@ -200,10 +201,24 @@ def read_scalar(moments: Moments) -> Any:
 
 def values(frame: Frame, coef: Sequence[float], x: Sequence[Array]) -> Array:
     """Return p(x) in float64, by operations on each row alone, so that it does not depend on the others."""
-    found = np.zeros_like(x[0])
-    for value, term in zip(coef, _terms(frame, x), strict=True):
-        found = found + value * term
-    return found
+
+    def some(*columns: Array) -> list[Array]:
+        terms = zip(coef, _terms(frame, columns), strict=True)
+        return [np.asarray(sum((value * term for value, term in terms), start=np.zeros_like(columns[0])))]
+
+    return rowwise(some, *x)[0]
+
+
+def rowwise(function: Callable[..., Sequence[Array]], *columns: Array) -> list[Array]:
+    """Return what a function makes of columns row by row, a few rows at a time.
+
+    Intermediate arrays then stay in a processor's cache, and are too small to be asked of the system anew each time,
+    which takes workers of dask longer than the arithmetic.
+    """
+    parts = [
+        function(*(column[begin : begin + ROWS] for column in columns)) for begin in range(0, len(columns[0]), ROWS)
+    ]
+    return [np.concatenate(found) for found in zip(*parts, strict=True)] or list(function(*columns))
 
 
 def columns(frame: Frame, x: Sequence[Array]) -> Array:

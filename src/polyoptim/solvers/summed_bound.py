@@ -11,7 +11,7 @@ from flint import ctx
 from polyoptim.moments import Array, Frame, Moments, moments_of
 from polyoptim.solvers.normal_equations import System, nearest, system_of
 from polyoptim.solvers.penalties import Penalty
-from polyoptim.solvers.summed import Form, Model, floats, framed, largest, read_scalar, scalar, size_of, values
+from polyoptim.solvers.summed import Form, Model, floats, framed, largest, read_scalar, rowwise, scalar, size_of, values
 from polyoptim.solvers.summed_newton import Fall
 from polyoptim.targets.partitions import Part
 
@@ -108,15 +108,16 @@ class Question:
         penalty, t = self.plain(), self._residual(part)
         far = self.largest / self.form.length
         ends = np.array([-1.0, 1.0]) * (far + self.off)
-        value, top = penalty.value(t), largest(penalty.value(ends))
-        rounding = penalty.value(t + np.copysign(self.off, t)) - value
-        found = [scalar(self.frame, self.count, part, each, top) for each in (value, rounding)]
+        value, more = rowwise(lambda t: (penalty.value(t), penalty.value(t + np.copysign(self.off, t))), t)
+        top = largest(penalty.value(ends))
+        found = [scalar(self.frame, self.count, part, each, top) for each in (value, more - value)]
         for dual in self.duals:
             u = self._slopes(dual, part, t) * dual.scale
-            assert penalty.conjugate is not None  # noqa: S101 - without one there are no dual points
-            steepest = dual.size * dual.scale
-            highest = steepest * far + largest(penalty.conjugate(np.array([steepest])))
-            found.append(scalar(self.frame, self.count, part, u * t - penalty.conjugate(u), highest))
+            conjugate, steepest = penalty.conjugate, dual.size * dual.scale
+            assert conjugate is not None  # noqa: S101 - without one there are no dual points
+            (below,) = rowwise(lambda u, t, conjugate=conjugate: (u * t - conjugate(u),), u, t)
+            highest = steepest * far + largest(conjugate(np.array([steepest])))
+            found.append(scalar(self.frame, self.count, part, below, highest))
             found.append(moments_of(framed(self.frame, steepest), part.x, u, part.weight, rows=self.count))
         return Sums(tuple(found))
 
@@ -125,7 +126,11 @@ class Question:
 
     def _slopes(self, dual: Dual, part: Part, t: Array) -> Array:
         penalty, along = self.form.make(), values(self.frame, dual.step, part.x)
-        return penalty.slope(t) + (along if dual.flat else self.form.weight(penalty, t) * along)
+
+        def some(t: Array, along: Array) -> tuple[Array]:
+            return (penalty.slope(t) + (along if dual.flat else self.form.weight(penalty, t) * along),)
+
+        return rowwise(some, t, along)[0]
 
 
 def known(model: Model, base: System, found: Fall, plain: Callable[[], Penalty]) -> Known:

@@ -16,7 +16,7 @@ from polyoptim.solvers.normal_equations import nearest
 from polyoptim.solvers.penalties import Penalty
 from polyoptim.solvers.ranks import ordered
 from polyoptim.solvers.spread import FARTHEST, TO_SIGMA, quantile_ends, quantile_factor
-from polyoptim.solvers.summed import Model, floats, largest, read_scalar, scalar, total_weight, values
+from polyoptim.solvers.summed import Model, floats, largest, read_scalar, rowwise, scalar, total_weight, values
 from polyoptim.solvers.summed_bound import Sizes, Sums
 from polyoptim.targets.partitions import Part
 
@@ -84,8 +84,8 @@ def _curves(
     frame: Frame, make: Callable[[], Penalty], length: float, coef: Sequence[float], part: Part
 ) -> tuple[Array, Array, Array]:
     penalty, t = make(), _residual(frame, coef, part) / length
-    curve = penalty.curve(t)
-    return curve, curve * curve, penalty.slope(t) ** 2
+    curve, slope = rowwise(lambda t: (penalty.curve(t), penalty.slope(t) ** 2), t)
+    return curve, curve * curve, slope
 
 
 def _curve_sizes(
