@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 
+import dask
 import dask.array as da
 import dask.dataframe as dd
 import distributed
@@ -424,6 +425,25 @@ def test_a_killed_worker_changes_no_bit_of_another_loss(doomed, columns, tmp_pat
     same(found, calm)
     assert killer.has_killed()
     assert len(log.read_text().split()) > 20  # what the killed worker held was made again
+
+
+def deadly(block):
+    """Kill the worker that makes the fourth block."""
+    if block[0] == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return block
+
+
+def test_a_partition_that_kills_its_workers_is_one_clear_error():
+    x = da.arange(8.0, chunks=1)
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        start(1) as cluster,
+        pytest.raises(
+            ClusterError, match=r"partition 3 was lost with every worker that had it, 1 in all.*give smaller"
+        ),
+    ):
+        fit(x.map_blocks(deadly, dtype=float), x, scheduler=cluster.scheduler_address)
 
 
 def test_an_interrupt_cancels_the_tasks(client, columns, tmp_path, monkeypatch):

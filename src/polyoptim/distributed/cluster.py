@@ -123,7 +123,7 @@ class Cluster(Workers):
         try:
             return future.result()
         except KilledWorker as error:
-            said = f"partition {place} was lost {error.allowed_failures + 1} times with the worker that had it. "
+            said = f"partition {place} was lost with every worker that had it, {error.allowed_failures + 1} in all. "
             return Failure(ClusterError(f"{said}It may need more memory than a worker has: give smaller partitions."))
         except distributed.client.FutureCancelledError:
             return Failure(ClusterError(f"the scheduler {self.name} was lost. Start it again."))
