@@ -98,6 +98,10 @@ def test_arrays_have_the_bits_of_a_fit_in_memory(client, columns):
     same(weighted, fit(columns["t"], columns["v"], weight=columns["w"], degree=4, ridge=0.5, basis="legendre"))
     same(fit(t, v, sigma=w + 1), fit(columns["t"], columns["v"], sigma=columns["w"] + 1))
     assert weighted.notes == (f"Reduced in 9 partitions by {client.scheduler.address}.",)
+    with pytest.raises(DataError, match=r"^weight\[1000\] is masked\."):
+        fit(t, v, weight=np.ma.masked_equal(np.arange(5000.0), 1000))
+    with pytest.raises(DataError, match="x has 5000, y has 4999"):
+        fit(t, v[1:])
 
 
 def test_arrays_without_a_cluster_are_reduced_by_the_cores(columns):

@@ -89,35 +89,33 @@ def _table(labels: list[str], blocks: list[Any]) -> dict[str, Any]:
 
 
 def _array(values: Any, role: str) -> Any:
-    """Return a column of dask, or any other, as an array of dask of shape (n,)."""
+    """Return a column as an array of shape (n,), one of dask where it is dask's."""
     if hasattr(values, "to_dask_array"):
         values = values.to_dask_array()
-    values = (
-        getattr(values, "data", values) if isinstance(getattr(values, "data", None), da.Array) else values
-    )  # xarray's
+    if isinstance(getattr(values, "data", None), da.Array):  # an array of xarray
+        values = values.data
     if not isinstance(values, da.Array):
-        values = da.from_array(np.asarray(as_array(values, role)), chunks=-1)
+        return as_array(values, role)
     if values.ndim != 1:
         raise DataError(f"{role} must have one dimension, got shape {values.shape}. Pass one column.")
     return values
 
 
 def _aligned(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arrays cut at the same rows, as the one in most chunks is.
+    """Return arrays of dask cut at the same rows, as the one in most chunks is.
 
     Raises
     ------
     DataError
         For arrays of different lengths, and of chunks whose unknown sizes do not go together.
     """
-    unknown = {role: bool(np.isnan(values.shape[0])) for role, values in columns.items()}
-    if any(unknown.values()):
-        counts = {values.numblocks[0] for values in columns.values()}
-        if all(unknown.values()) and len(counts) == 1:
-            return dict(columns)  # whether their lengths agree is seen partition by partition
-        which = ", ".join(role for role, is_unknown in unknown.items() if is_unknown)
+    far = {role: values for role, values in columns.items() if isinstance(values, da.Array)}
+    unknown = [role for role, values in far.items() if np.isnan(values.shape[0])]
+    if unknown:
+        if len(unknown) == len(columns) and len({values.numblocks for values in far.values()}) == 1:
+            return far  # whether their lengths agree is seen partition by partition
         raise DataError(
-            f"the chunks of {which} have unknown sizes, so nobody knows which rows belong together. Call "
+            f"the chunks of {', '.join(unknown)} have unknown sizes, so nobody knows which rows belong together. Call "
             "compute_chunk_sizes() on it first."
         )
     lengths = {role: values.shape[0] for role, values in columns.items()}
@@ -126,8 +124,11 @@ def _aligned(columns: Mapping[str, Any]) -> dict[str, Any]:
         raise DataError(f"the columns must have the same length, but {said}.")
     if not all(lengths.values()):
         raise DataError(f"{next(iter(columns))} is empty. Give at least one sample.")
-    finest = max((values.chunks[0] for values in columns.values()), key=len)
-    return {role: values.rechunk({0: finest}) for role, values in columns.items()}
+    finest = max((values.chunks[0] for values in far.values()), key=len)
+    return {
+        role: values.rechunk({0: finest}) if role in far else da.from_array(values, chunks=(finest,), asarray=False)
+        for role, values in columns.items()
+    }
 
 
 class ChunkReader(Reader):
