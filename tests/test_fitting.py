@@ -20,7 +20,7 @@ from polyoptim.moments import Frame, moments_of
 
 SIGNATURE = """data, y=None, *, x=None, weight=None, sigma=None, degree=3, powers=None, fixed=None, through=None, \
 basis="chebyshev", domain=None, loss="squared", loss_options=None, ridge=0.0, by=None, missing="raise", exact=False, \
-strict=False"""
+strict=False, scheduler=None"""
 
 
 def solved(x, y, exponents, weight=None):

@@ -34,6 +34,7 @@ _PLACES = {
     "ExportError": "polyoptim.errors",
     "MissingDependencyError": "polyoptim.errors",
     "CheckpointError": "polyoptim.errors",
+    "ClusterError": "polyoptim.errors",
     "StatusError": "polyoptim.errors",
 }
 # What wants a package of an optional extra, so that `from polyoptim import *` leaves it out.

@@ -3,6 +3,7 @@ from polyoptim import nn as nn
 from polyoptim.errors import ArgumentError as ArgumentError
 from polyoptim.errors import CellTypeError as CellTypeError
 from polyoptim.errors import CheckpointError as CheckpointError
+from polyoptim.errors import ClusterError as ClusterError
 from polyoptim.errors import DataError as DataError
 from polyoptim.errors import ExportError as ExportError
 from polyoptim.errors import ExpressionError as ExpressionError

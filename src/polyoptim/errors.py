@@ -10,6 +10,7 @@ PolyoptimError
 ├── ResultFileError (ValueError)    a saved result that is damaged, changed or not ours
 ├── CheckpointError (RuntimeError)  a checkpoint that cannot be written or read, or is that of another run
 ├── ExportError (ValueError)        what a file of this kind cannot hold
+├── ClusterError (RuntimeError)     a cluster that cannot be reached, or cannot do what it is asked
 ├── MissingDependencyError (ImportError)
 └── StatusError (RuntimeError)      under strict=True: a run that did not converge; holds the result
 
@@ -87,6 +88,10 @@ class CheckpointError(PolyoptimError, RuntimeError):
 
 class ExportError(PolyoptimError, ValueError):
     """A result that the asked-for file cannot hold."""
+
+
+class ClusterError(PolyoptimError, RuntimeError):
+    """A scheduler that cannot be reached, or workers that cannot do what they are asked."""
 
 
 class MissingDependencyError(PolyoptimError, ImportError):

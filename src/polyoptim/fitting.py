@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,10 +30,11 @@ from polyoptim.result_table import ResultTable
 from polyoptim.solution import Status, Trace
 from polyoptim.solvers.normal_equations import Shape, system_of_rationals
 from polyoptim.solvers.selection import Tried, choose_degree
-from polyoptim.solvers.squared import Part, fit_rationals, fit_squared, frame_of, pieces
+from polyoptim.solvers.squared import fit_rationals, fit_squared, frame_of
 from polyoptim.targets.expression import number
 from polyoptim.targets.grouping import group
-from polyoptim.targets.sheet import ArraySheet, Sheet, open_sheet, roles
+from polyoptim.targets.partitions import Local, Part, pieces
+from polyoptim.targets.sheet import ArraySheet, Sheet, is_collection, open_sheet, roles
 
 AT_A_TIME = 1 << 14  # rows whose residuals stay in a processor's cache
 AUTO = "auto"
@@ -57,6 +60,7 @@ def fit(
     missing: str = "raise",
     exact: bool = False,
     strict: bool = False,
+    scheduler: Any = None,
 ) -> Result | Any:  # a ResultTable with `by`, so that nobody without it has to tell the two apart
     """Fit a polynomial to data, to its optimum, with standard errors.
 
@@ -67,7 +71,7 @@ def fit(
     Parameters
     ----------
     data : the values of x (then `y` holds those of y), shape (n,), or (n, p) for p columns of x; a CSV file with a
-        header; or a table.
+        header; or a table. Dask's arrays and data frames are reduced partition by partition, where they lie.
     y, x, weight, sigma : arrays, or names of columns of a file or table; `x` may be a list of names. Without `x` and
         `y` the first two numeric columns are taken, and a note says so.
     weight : multiplies the squared residual of its row; standard errors are then relative: their size comes from the
@@ -79,9 +83,9 @@ def fit(
     fixed : coefficients of powers of x that keep their value, such as ``{0: 0}``; their standard error is 0.
     through : points (x, y) that the curve goes through.
     basis, domain : in which `coef` of the result stands; the domain is the range of x unless one is given.
-    loss, loss_options : how far a residual is: any loss by name, as for `train`. All but "squared" hold the rows in
-        memory; their optimum is found by descent and proved by a lower bound where they are convex. Lengths such as
-        delta are in the unit of y.
+    loss, loss_options : how far a residual is: any loss by name, as for `train`. Their optimum is found by descent and
+        proved by a lower bound where they are convex; from partitions, or where the rows are too many for memory, by
+        sums over the rows. Lengths such as delta are in the unit of y.
     ridge : what the squares of the Chebyshev coefficients on the range of x, all but the constant's, are multiplied by
         and added to the loss.
     by : a column of labels, text or integers, or an array of them: one polynomial for each group of rows with the same
@@ -89,6 +93,8 @@ def fit(
     missing : "raise" for an error at the first missing value, "drop" to leave such rows out.
     exact : read decimals as rational numbers, and return correctly rounded coefficients and standard errors.
     strict : raise StatusError where the rows leave no degrees of freedom, so that there are no errors.
+    scheduler : the address of a scheduler of dask.distributed, such as "tcp://host:8786", or a client: its workers read
+        the files, or reduce dask's collections. Without one, those go to the current client, or this machine's cores.
 
     Returns
     -------
@@ -110,9 +116,8 @@ def fit(
     >>> line.stats["coef_power"], round(line.stats["r2"], 4)
     ([0.9, 2.15], 0.9968)
     """
-    arguments = {
-        name: value for name, value in locals().items() if name not in ("data", "y", "x", "weight", "sigma", "strict")
-    }
+    apart = ("data", "y", "x", "weight", "sigma", "strict", "scheduler")
+    arguments = {name: value for name, value in locals().items() if name not in apart}
     begin = time.perf_counter()
     check = Arguments()
     family: Family = check(lambda: FAMILIES[basis])
@@ -121,46 +126,43 @@ def fit(
     options = check(lambda: used.check(read_options(loss_options, "loss_options")) if used else {})
     penalty = check(lambda: read_size(ridge, "ridge"))
     interval = check(lambda: None if domain is None else resolve_domain(domain, None))
-    sheet: Sheet = check(lambda: open_sheet(data, y, x, weight, sigma, missing, by))
-    width = len(sheet.x) if sheet else 1
-    if width > 1 and family is not None:
-        check(lambda: check_columns(family, domain))
-    form = check(lambda: read_form(width, degree, powers, fixed, through))
-    check.done()
-    assert form is not None  # noqa: S101 - check.done has raised otherwise
-    arguments["loss_options"] = options
-    highest, shape = form
-    shape = Shape(shape.powers, shape.fixed, shape.through, Fraction(penalty))
-    tried: list[Tried] = []
-
-    def rows() -> Iterable[Part]:
-        return (Part(*part) for part in sheet.parts())
-
-    if by is not None:
-        table = _by_groups(
-            sheet, highest, shape, family, interval, used, arguments, absolute=sigma is not None, begin=begin
+    check(lambda: _check_far(by, scheduler, data, y))
+    with ExitStack() as opened:
+        sheet: Sheet = check(
+            lambda: opened.enter_context(closing(open_sheet(data, y, x, weight, sigma, missing, by, scheduler)))
         )
-        if strict and (table.codes != 0).any():
-            raise StatusError(f"{np.count_nonzero(table.codes)} of {len(table)} groups did not converge.", table)
-        return table
-    if highest is None:
-        highest, tried = choose_degree(rows, shape, cores())
-    if used.name != "squared":
-        outcome = loss_outcome(rows, highest, shape, used, options)
-    elif exact:
-        outcome = squared_outcome(
-            fit_rationals(system_of_rationals(highest, *sheet.rationals(), shape), shape),
-            shape,
-            absolute=sigma is not None,
-        )
-    else:
-        extent = sheet.extent()
-        known = None if extent is None else frame_of(highest, extent)
-        outcome = squared_outcome(fit_squared(rows, highest, shape, cores(), known), shape, absolute=sigma is not None)
-    if tried:
-        outcome.stats["degrees"] = [asdict(one) for one in tried]
-    seconds = time.perf_counter() - begin
-    result = result_of(family, interval, sheet, outcome, shape, arguments, seconds)
+        width = len(sheet.x) if sheet else 1
+        if width > 1 and family is not None:
+            check(lambda: check_columns(family, domain))
+        form = check(lambda: read_form(width, degree, powers, fixed, through))
+        check.done()
+        assert form is not None  # noqa: S101 - check.done has raised otherwise
+        arguments["loss_options"] = options
+        highest, shape = form
+        shape = Shape(shape.powers, shape.fixed, shape.through, Fraction(penalty))
+        tried: list[Tried] = []
+        absolute = sigma is not None
+        if by is not None:
+            table = _by_groups(sheet, highest, shape, family, interval, used, arguments, absolute=absolute, begin=begin)
+            if strict and (table.codes != 0).any():
+                raise StatusError(f"{np.count_nonzero(table.codes)} of {len(table)} groups did not converge.", table)
+            return table
+        rows = sheet.rows(cores())
+        if highest is None:
+            highest, tried = choose_degree(rows, shape)
+        if used.name != "squared":
+            outcome = loss_outcome(rows, highest, shape, used, options)
+        elif exact:
+            exactly = system_of_rationals(highest, *sheet.rationals(), shape)
+            outcome = squared_outcome(fit_rationals(exactly, shape), shape, absolute=absolute)
+        else:
+            extent = sheet.extent()
+            known = None if extent is None else frame_of(highest, extent)
+            outcome = squared_outcome(fit_squared(rows, highest, shape, known), shape, absolute=absolute)
+        if tried:
+            outcome.stats["degrees"] = [asdict(one) for one in tried]
+        seconds = time.perf_counter() - begin
+        result = result_of(family, interval, sheet, outcome, shape, arguments, seconds)
     if strict and result.status is not Status.CONVERGED:
         raise StatusError(f"Not converged: {result.message}", result)
     if strict and not outcome.stats["dof"] > 0:
@@ -181,14 +183,14 @@ def _by_groups(
     begin: float,
 ) -> ResultTable:
     """Return a polynomial for each group of a sheet with labels."""
-    whole = Part(*sheet.whole())
+    whole = sheet.whole()
     name = str(sheet.about.get("by", "by"))
     arguments = {**arguments, "by": name}
 
     def solve(part: Part) -> Outcome:
         if loss.name != "squared":
-            return loss_outcome(lambda: [part], degree, shape, loss, arguments["loss_options"])
-        return squared_outcome(fit_squared(lambda: [part], degree, shape), shape, absolute=absolute)
+            return loss_outcome(Local(lambda: [part]), degree, shape, loss, arguments["loss_options"])
+        return squared_outcome(fit_squared(Local(lambda: [part]), degree, shape), shape, absolute=absolute)
 
     def present(part: Part, outcome: Outcome, label: Any) -> Result:
         columns = {**dict(zip(roles(len(part.x)), part.x, strict=True)), "y": part.y}
@@ -213,6 +215,12 @@ def _check_together(loss: Any, by: Any, exact: bool, degree: Any) -> None:
         raise ArgumentError(
             f"{said} is for one polynomial, not for each group. Leave it out, or fit groups one by one."
         )
+
+
+def _check_far(by: Any, scheduler: Any, data: Any, y: Any) -> None:
+    """Refuse groups of rows that are not in memory."""
+    if by is not None and (scheduler is not None or is_collection(data) or is_collection(y)):
+        raise ArgumentError("by takes rows in memory, not partitions. Compute the data first, or leave out by.")
 
 
 def _no_loss(loss: Any) -> Any:
@@ -334,18 +342,28 @@ def result_of(
         domains=tuple((one.a, one.b) for one in frame.domains(domain.window)) if several else None,
     )
     if sheet.held:
-        return replace(result, sup_error=_largest_error(result, sheet))
+        return replace(result, sup_error=sheet.rows(cores()).total(partial(_missed, result)).size)
     said = "The largest residual was not measured, and no rows are kept for a picture: it would take one more pass."
     return replace(result, notes=(*result.notes, said))
 
 
-def _largest_error(result: Result, sheet: Sheet) -> float:
-    """Return the largest abs(p(x) - y) on the rows."""
-    largest = 0.0
-    for whole in sheet.parts():
-        for part in pieces(Part(*whole), AT_A_TIME):
-            with np.errstate(over="ignore", invalid="ignore"):
-                error = np.abs(result(part.x[0] if len(part.x) == 1 else np.stack(part.x, axis=-1)) - part.y)
-            counted = error if part.weight is None else error[part.weight > 0]
-            largest = max(largest, float(counted.max(initial=0.0)))
-    return largest
+@dataclass(frozen=True)
+class Largest:
+    """The largest of some numbers >= 0; ``+`` takes the larger one."""
+
+    size: float
+
+    def __add__(self, other: Largest) -> Largest:
+        return max(self, other, key=lambda one: one.size)
+
+
+def _missed(result: Result, part: Part) -> Largest:
+    """Return the largest abs(p(x) - y) on a part."""
+    return Largest(max(_largest_error(result, piece) for piece in pieces(part, AT_A_TIME)))
+
+
+def _largest_error(result: Result, part: Part) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = np.abs(result(part.x[0] if len(part.x) == 1 else np.stack(part.x, axis=-1)) - part.y)
+    counted = error if part.weight is None else error[part.weight > 0]
+    return float(counted.max(initial=0.0))

@@ -22,8 +22,8 @@ from polyoptim.result_table import STATUSES, ResultTable
 from polyoptim.solution import Status
 from polyoptim.solvers.groups import Solutions, empty, solve_groups
 from polyoptim.solvers.normal_equations import Shape, undetermined
-from polyoptim.solvers.squared import Part
 from polyoptim.targets.grouping import Grouping
+from polyoptim.targets.partitions import Part
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,9 @@ from polyoptim.losses import Loss
 from polyoptim.solution import Status
 from polyoptim.solvers.any_loss import fit_loss
 from polyoptim.solvers.normal_equations import Shape, nearest
-from polyoptim.solvers.squared import Fitted, Part, in_basis
+from polyoptim.solvers.squared import Fitted, in_basis
 from polyoptim.statistics import loss_statistics, statistics
-
-LOW, MOST_LISTED = 0.5, 20  # rows that pull with less than half their weight are listed
+from polyoptim.targets.partitions import Partitions
 
 
 @dataclass(frozen=True)
@@ -42,22 +41,13 @@ def squared_outcome(fitted: Fitted, shape: Shape, *, absolute: bool) -> Outcome:
     return Outcome(fitted, stats, stats["rss"], kind, Status.CONVERGED, "Solved.")
 
 
-def loss_outcome(
-    rows: Callable[[], Iterable[Part]], degree: int, shape: Shape, loss: Loss, options: Mapping[str, float]
-) -> Outcome:
+def loss_outcome(rows: Partitions, degree: int, shape: Shape, loss: Loss, options: Mapping[str, float]) -> Outcome:
     """Fit rows by another loss than the squared one."""
     found = fit_loss(rows, degree, shape, loss, options)
     stats = loss_statistics(found.fitted, shape, found.robust)
-    stats["low_weight"] = _low_rows(found.row_weight)
+    stats["low_weight"] = found.low.document()
     robust = found.robust
     return Outcome(found.fitted, stats, robust.value, robust.kind, robust.status, robust.message)
-
-
-def _low_rows(weight: npt.NDArray[np.float64]) -> dict[str, Any]:
-    """Return how many rows pull with less than half their weight, and the lowest of them as (row, weight)."""
-    low = np.flatnonzero(weight < LOW)
-    lowest = low[np.argsort(weight[low], kind="stable")][:MOST_LISTED]
-    return {"count": len(low), "rows": [[int(row), float(weight[row])] for row in lowest]}
 
 
 def in_family(outcome: Outcome, family: Family, interval: Domain | None) -> tuple[npt.NDArray[np.float64], Domain]:

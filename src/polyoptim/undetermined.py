@@ -22,11 +22,12 @@ from polyoptim.losses import Loss, find_loss
 from polyoptim.outcome import Outcome
 from polyoptim.result import Result
 from polyoptim.solution import Status
-from polyoptim.solvers.any_loss import MOST_NUMBERS, chebyshev, joined
+from polyoptim.solvers.any_loss import MOST_NUMBERS, chebyshev
 from polyoptim.solvers.least_norm import Least, least_norm
 from polyoptim.solvers.normal_equations import MOST_TERMS, Shape, Solved, System, allowed, fraction, nearest
-from polyoptim.solvers.squared import Fitted, Part, measure, power_coef
+from polyoptim.solvers.squared import Fitted, measure, power_coef
 from polyoptim.targets.expression import number
+from polyoptim.targets.partitions import Local, Part, joined
 from polyoptim.targets.sheet import open_sheet
 
 Array = npt.NDArray[np.float64]
@@ -65,7 +66,7 @@ def fit_undetermined(x: Any, y: Any, said: str, *, weight: Any = None, sigma: An
     degree, shape = read_form(len(sheet.x), *(given[name] for name in ("degree", "powers", "fixed", "through")))
     assert degree is not None  # noqa: S101 - "auto" tries what the samples determine
     shape = Shape(shape.powers, shape.fixed, shape.through, Fraction(number(given["ridge"], "ridge")))
-    part = joined([Part(*part) for part in sheet.parts()])
+    part = joined(list(sheet.parts()))
     part = part if part.weight is None else part.rows(part.weight > 0)
     found = _solve(part, degree, shape, loss, options)
     stats = _statistics(found, part, shape, loss)
@@ -92,7 +93,7 @@ def _solve(part: Part, degree: int, shape: Shape, loss: Loss, options: Mapping[s
             f"degree {degree} in {width} columns of x has {terms} terms for {len(part.y)} rows, too many to be held. "
             "Use a lower degree or fewer columns."
         )
-    frame, count = measure(lambda: [part], degree)
+    frame, count = measure(Local(lambda: [part]), degree)
     columns = chebyshev(frame, part)
     system = System(frame.columns, frame.maps(), {}, [], arb(0), count)
     first, free, change = _directions(system, shape)

@@ -8,7 +8,7 @@ import pytest
 from polyoptim import DataError, fit
 from polyoptim.solvers.normal_equations import Shape
 from polyoptim.solvers.selection import FOLDS, choose_degree, fold_of
-from polyoptim.solvers.squared import Part
+from polyoptim.targets.partitions import Local, Part
 
 
 def sample(seed, count=200, degree=3, noise=0.3):
@@ -35,7 +35,7 @@ def test_rows_in_any_order_choose_alike():
 def test_errors_are_those_of_fits_without_each_fold():
     x, y = sample(3, count=80)
     part = Part([x], y)
-    _, tried = choose_degree(lambda: [part], Shape())
+    _, tried = choose_degree(Local(lambda: [part]), Shape())
     folds = fold_of(part)
     for degree in (0, 2, 4):
         squares = 0.0

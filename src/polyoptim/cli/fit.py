@@ -30,7 +30,7 @@ LATE = Registry(
 )
 
 PANELS = {
-    "Data": ("--x", "--y", "--weight", "--sigma", "--by", "--missing", "--exact"),
+    "Data": ("--x", "--y", "--weight", "--sigma", "--by", "--missing", "--exact", "--scheduler"),
     "Polynomial": ("--degree", "--powers", "--fixed", "--through", "--ridge", "--basis", "--domain"),
     "Loss": ("--loss", "--loss-set"),
     "Output": ("--predict", "--level", "--save", "--plot", "--export", "--json", "--quiet", "--strict", "--help"),
@@ -51,6 +51,7 @@ PANELS = {
 @click.option("--by", metavar="COL", help="Column of labels: one polynomial for each group of rows with the same.")
 @click.option("--missing", metavar="WORD", default="raise", show_default=True, help="raise, or drop such rows.")
 @click.option("--exact", is_flag=True, help="Read decimals as rational numbers; all digits of the result are right.")
+@click.option("--scheduler", metavar="ADDRESS", help="Of dask.distributed, whose workers read the files: tcp://….")
 @click.option("--degree", metavar="N", default="3", show_default=True, help="Highest power, or total power.")
 @click.option("--powers", metavar="LIST", help="The powers that may appear, such as 0,1,3; --degree is then ignored.")
 @click.option("--fixed", metavar="POWER=VALUE …", multiple=True, help="Coefficients that keep a value, such as 0=0.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,55 +14,40 @@ from polyoptim.domain import Domain
 from polyoptim.errors import ArgumentError
 from polyoptim.losses import Loss
 from polyoptim.moments import Frame
+from polyoptim.solvers.found import Found, low_rows, nothing_free
 from polyoptim.solvers.normal_equations import Shape, Solved, System, allowed, check_terms, fraction, undetermined
-from polyoptim.solvers.robust import Robust, minimize
-from polyoptim.solvers.squared import Fitted, Part, Rows, measure
+from polyoptim.solvers.robust import minimize
+from polyoptim.solvers.squared import Fitted, measure
+from polyoptim.solvers.summed_loss import fit_summed
+from polyoptim.targets.partitions import Local, Part, Partitions, joined
 
 Array = npt.NDArray[np.float64]
 MOST_NUMBERS = 100_000_000  # rows times columns, which are held in memory
 
 
-@dataclass(frozen=True)
-class Found:
-    """A fit by any loss.
-
-    Parameters
-    ----------
-    fitted : coefficients and their covariance; the sum in place of the squares' is that of the loss.
-    robust : how it was found, and what it says of the rows.
-    row_weight : of each row in the order of the table, shape (rows,); a row of weight 0 has none, nan.
-    """
-
-    fitted: Fitted
-    robust: Robust
-    row_weight: Array
-
-
-def fit_loss(rows: Rows, degree: int, shape: Shape, loss: Loss, options: Mapping[str, float]) -> Found:
+def fit_loss(rows: Partitions, degree: int, shape: Shape, loss: Loss, options: Mapping[str, float]) -> Found:
     """Return the polynomial of that shape with the least sum of weight · loss.
 
-    Unlike the squared loss, others are summed in float64, so that the order of the rows may change last bits.
+    Unlike the squared loss, others are summed in float64, so that the order of the rows may change last bits. Rows that
+    are elsewhere, or too many for memory, are left to `summed_loss`.
 
     Raises
     ------
     ArgumentError
-        Where the rows do not fit into memory, or a ridge is asked for.
+        Where a ridge is asked for, or nothing is left to be fitted.
     """
     if shape.ridge:
         raise ArgumentError(f"ridge belongs to the squared loss, got loss {loss.name!r}. Leave one of them out.")
     frame, count = measure(rows, degree)
     check_terms(count, len(frame.lows), degree, shape, ridge=False)
-    if count * len(frame.columns) > MOST_NUMBERS:
-        raise ArgumentError(
-            f"loss {loss.name!r} holds {count} rows of {len(frame.columns)} columns in memory, at most "
-            f"{MOST_NUMBERS} numbers. Use loss='squared', a lower degree, or a sample of the rows."
-        )
-    whole = joined(list(rows()))
+    if not isinstance(rows, Local) or count * len(frame.columns) > MOST_NUMBERS:
+        return fit_summed(rows, frame, count, shape, loss, options)
+    whole = joined(list(rows.parts()))
     system = System(frame.columns, frame.maps(), {}, [], arb(0), count)
     with ctx.workprec(system.precision):
         to_power, start, directions = allowed(system, shape)
         if directions is None:
-            raise ArgumentError("nothing is left to be fitted: fixed coefficients and points determine the curve.")
+            raise nothing_free()
         first, free = _floats(start)[:, 0], _floats(directions)
         kept = np.ones(len(whole.y), dtype=bool) if whole.weight is None else whole.weight > 0
         seen = whole if kept.all() else whole.rows(kept)
@@ -78,9 +63,8 @@ def fit_loss(rows: Rows, degree: int, shape: Shape, loss: Loss, options: Mapping
         solved = Solved(
             coef, covariance, arb(found.value), float(size), arb_mat(to_power), shape.has_constant(len(frame.lows))
         )
-    row_weight = np.full(len(whole.y), np.nan)
-    row_weight[kept] = found.row_weight
-    return Found(Fitted(frame, system, solved), found, row_weight)
+    assert found.row_weight is not None  # noqa: S101 - the rows are here
+    return Found(Fitted(frame, system, solved), found, low_rows(found.row_weight, np.flatnonzero(kept)))
 
 
 def chebyshev(frame: Frame, part: Part) -> Array:
@@ -101,13 +85,6 @@ def _check_determined(columns: Array) -> None:
     """Raise RankError where the samples do not determine the coefficients; the columns are far from parallel."""
     if len(columns) < columns.shape[1] or np.linalg.matrix_rank(columns) < columns.shape[1]:
         raise undetermined(columns.shape[1], ridge=False)
-
-
-def joined(parts: list[Part]) -> Part:
-    """Return the rows of all parts as one."""
-    weights = [part.weight for part in parts if part.weight is not None]
-    x = [np.concatenate([part.x[place] for part in parts]) for place in range(len(parts[0].x))]
-    return Part(x, np.concatenate([part.y for part in parts]), np.concatenate(weights) if weights else None)
 
 
 def _floats(matrix: arb_mat) -> Array:

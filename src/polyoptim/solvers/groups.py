@@ -17,8 +17,8 @@ from polyoptim import groups_kernel as kernel
 from polyoptim.bases import FAMILIES
 from polyoptim.bases.family import Family
 from polyoptim.domain import Domain
-from polyoptim.solvers.squared import Part
 from polyoptim.targets.grouping import Grouping
+from polyoptim.targets.partitions import Part
 
 Array = npt.NDArray[np.float64]
 

@@ -92,7 +92,7 @@ def descend(
         values.append(value)
         if reached:
             break
-        share, flat = _next_share(share, size), flat / STEEPER if flat > FLAT else 0.0
+        share, flat = next_share(share, size), flat / STEEPER if flat > FLAT else 0.0
     return Descent(z, tuple(values), min(bound, values[-1]), iterations)
 
 
@@ -168,7 +168,7 @@ def _accept(
     return None
 
 
-def _next_share(share: float, size: float) -> float:
+def next_share(share: float, size: float) -> float:
     """Return the share of reweighted least squares in the next matrix, by how long this step was."""
     if size < 0.2:
         return min(1.0, max(5 * share, 0.1))

@@ -47,7 +47,12 @@ class Penalty:
 
 def penalty_of(loss: Loss, options: Mapping[str, float]) -> Penalty:
     """Return the penalty of huber, smooth_l1 with beta > 0, soft_l1, logcosh or tukey."""
-    return MAKERS[loss.name](**options)
+    return named_penalty(loss.name, options)
+
+
+def named_penalty(name: str, options: Mapping[str, float]) -> Penalty:
+    """Return the penalty of a loss by name."""
+    return MAKERS[name](**options)
 
 
 def _huber(delta: float) -> Penalty:

@@ -51,7 +51,7 @@ class Robust:
     iterations : linear systems solved.
     status, message : converged or steps_done, and a sentence for the user.
     row_weight : psi(r) / r over its value at r = 0, in [0, 1], shape (n,), so that rows of low weight can be listed.
-        Where that is infinite, below p = 2, it is taken over its value at r = `scale`.
+        Where that is infinite, below p = 2, it is taken over its value at r = `scale`. None where no rows are at hand.
     scale : the normalised median absolute residual, 1.4826 median abs(r), of the rows with a weight.
     covariance : of coef, shape (m, m); None without degrees of freedom or where it is not known.
     """
@@ -64,7 +64,7 @@ class Robust:
     iterations: int
     status: Status
     message: str
-    row_weight: Array
+    row_weight: Array | None
     scale: float
     covariance: Array | None
 
@@ -130,7 +130,8 @@ def minimize(
         residual[kept] = rows.unit * r
         scale = scale_of(residual[kept])
         least = rows.total(route.each(r))
-        kind, message = _judged(rows, loss, route, r, least)
+        rounding = rows.total(route.each(r + np.copysign(rows.noise(z), r)) - route.each(r))
+        kind, message = judged(loss, route.descent.iterations, least, route.descent.bound, rounding)
         back = rows.unit * rows.back
         return Robust(
             coef=coef,
@@ -147,23 +148,25 @@ def minimize(
         )
 
 
-def _judged(rows: Rows, loss: Loss, route: Route, r: Array, least: float) -> tuple[str | None, str]:
-    """Return the kind of the optimum, and a sentence on how it is known."""
+def judged(loss: Loss, iterations: int, least: float, bound: float, rounding: float) -> tuple[str | None, str]:
+    """Return the kind of an optimum, and a sentence on how it is known.
+
+    Parameters
+    ----------
+    least, bound : the value that was found, and what no value is below.
+    rounding : by how much rounding of the residuals may change it.
+    """
     if not loss.convex:
         return (
             "best found",
             f"The {loss.name} loss is not convex: this is the best of several descents, and no optimum.",
         )
-    gap = max(least - route.descent.bound, 0.0)
-    rounding = rows.total(route.each(r + np.copysign(rows.noise(route.descent.z), r)) - route.each(r))
+    gap = max(least - bound, 0.0)
     if gap <= EARNED * least + rounding:
-        return (
-            "exact",
-            f"Solved in {route.descent.iterations} iterations; the bound is {gap / (least or 1.0):.1g} below.",
-        )
+        return "exact", f"Solved in {iterations} iterations; the bound is {gap / (least or 1.0):.1g} below."
     far = f"up to {gap / least:.1g} (relative)" if 0 < gap < math.inf and least else "nobody knows how far"
     return None, (
-        f"Not solved: after {route.descent.iterations} iterations the {loss.name} loss is {far} above its least value. "
+        f"Not solved: after {iterations} iterations the {loss.name} loss is {far} above its least value. "
         "Scale y, or take other columns."
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,8 @@ import numpy.typing as npt
 from polyoptim.errors import DataError
 from polyoptim.moments import Frame, Moments
 from polyoptim.solvers.normal_equations import Shape, nearest, solve, squares_of, system_of
-from polyoptim.solvers.squared import Part, Rows, measure, sums
+from polyoptim.solvers.squared import measure, summed
+from polyoptim.targets.partitions import Part, Partitions
 
 FOLDS = 10
 HIGHEST = 12  # the degree that is tried last
@@ -37,7 +39,7 @@ class Tried:
     spread: float
 
 
-def choose_degree(rows: Rows, shape: Shape, threads: int = 1) -> tuple[int, list[Tried]]:
+def choose_degree(rows: Partitions, shape: Shape) -> tuple[int, list[Tried]]:
     """Return the lowest degree whose error on left-out rows is within one standard error of the least, and all tried.
 
     The rows are divided into ten folds by the bits of their numbers, so that their order does not matter; equal rows
@@ -52,7 +54,7 @@ def choose_degree(rows: Rows, shape: Shape, threads: int = 1) -> tuple[int, list
     frame, count = measure(rows, 0)
     highest = max(k for k in range(HIGHEST + 1) if math.comb(len(frame.lows) + k, k) <= MOST_TRIED)
     frame = replace(frame, degree=highest)
-    folds = [part for part in _folds(frame, count // FOLDS, rows, threads) if part is not None]
+    folds = [part for part in rows.total(partial(_folds, frame, count)).folds if part is not None]
     if len(folds) < 3:
         raise DataError("there are too few different rows to choose a degree by leaving some out. Give a degree.")
     whole = sum(folds[1:], start=folds[0])
@@ -92,23 +94,23 @@ def _tried(degree: int, whole: Moments, folds: Sequence[Moments], shape: Shape) 
     return Tried(degree, mean, math.sqrt(variance))
 
 
-def _folds(frame: Frame, count: int, rows: Rows, threads: int) -> list[Moments | None]:
-    """Return the moments of each fold, None for one without rows."""
+@dataclass(frozen=True)
+class Folds:
+    """The moments of each fold, None for one without rows."""
 
-    def only(fold: int) -> Rows:
-        def parts() -> list[Part]:
-            found = []
-            for part in rows():
-                chosen = fold_of(part) == fold
-                if part.weight is not None:
-                    chosen &= part.weight > 0
-                if chosen.any():
-                    found.append(part.rows(chosen))
-            return found
+    folds: tuple[Moments | None, ...]
 
-        return parts
+    def __add__(self, other: Folds) -> Folds:
+        pairs = zip(self.folds, other.folds, strict=True)
+        return Folds(tuple(a if b is None else b if a is None else a + b for a, b in pairs))
 
-    return [sums(frame, count, own, threads) if any(True for _ in own()) else None for own in map(only, range(FOLDS))]
+
+def _folds(frame: Frame, count: int, part: Part) -> Folds:
+    """Return the folds of a part of a table with `count` rows."""
+    part = part.counted()
+    own = fold_of(part)
+    places = [np.flatnonzero(own == fold) for fold in range(FOLDS)]
+    return Folds(tuple(summed(frame, count // FOLDS, part.rows(chosen)) if len(chosen) else None for chosen in places))
 
 
 def fold_of(part: Part) -> npt.NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -56,12 +56,13 @@ def smooth_covariance(rows: Rows, penalty: Penalty, length: float, z: Array, ben
         return None
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         t = rows.residual(z) / length
-        half = _window(0.5, count)
+        half = window(0.5, count)
         curve = penalty.curve(t)
         if half > WIDEST and bend < STRAIGHT * float(np.abs(t).max()):
             return None
-        if half <= WIDEST and float(np.quantile(np.abs(t), 2 * half, method="median_unbiased")) > bend:
-            curve = _chords(penalty.slope, t, half)
+        if half <= WIDEST:
+            wide = float(np.quantile(np.abs(t), 2 * half, method="median_unbiased"))
+            curve = chords(penalty.slope, t, wide, scale_of(t), count) if wide > bend else curve
         whole = rows.total(np.ones(count))
         mean = rows.total(curve) / whole
         if not (mean > 0 and 0 < mean * mean < math.inf):
@@ -72,7 +73,7 @@ def smooth_covariance(rows: Rows, penalty: Penalty, length: float, z: Array, ben
     return np.eye(m) * found if math.isfinite(found) else None
 
 
-def _window(q: float, count: int) -> float:
+def window(q: float, count: int) -> float:
     """Return how far around q the quantiles of so many residuals tell a slope, as a share of them.
 
     P. Hall, S. J. Sheather (1988), On the distribution of a studentized quantile, J. R. Statist. Soc. B 50, 381-391,
@@ -83,20 +84,25 @@ def _window(q: float, count: int) -> float:
     return float((NORMAL.inv_cdf(1 - LEVEL / 2) ** 2 * shape / count) ** (1 / 3))
 
 
-def _chords(slope: Callable[[Array], Array], t: Array, half: float) -> Array:
+def chords(slope: Callable[[Array], Array], t: Array, wide: float, scale: float, count: int) -> Array:
     """Return the slope of psi over the window around each residual.
 
     A chord is flatter than what it stands for; by how much is taken from normal residuals of the same scale, where what
     counts is the slope over the distance by which an estimate from so many rows varies.
+
+    Parameters
+    ----------
+    slope : psi.
+    t : residuals, some or all.
+    wide : half the width of the window, the quantile of abs(residual) at twice `window`.
+    scale, count : of all residuals.
     """
-    scale = scale_of(t)
-    wide = float(np.quantile(np.abs(t), 2 * half, method="median_unbiased"))
-    normal, normal_wide = scale * NORMAL_RESIDUALS, scale * NORMAL.inv_cdf(0.5 + half)
+    normal, normal_wide = scale * NORMAL_RESIDUALS, scale * NORMAL.inv_cdf(0.5 + window(0.5, count))
 
     def chord(at: Array, distance: float) -> Array:
         return (slope(at + distance) - slope(at - distance)) / (2 * distance)
 
-    near = chord(normal, min(scale / math.sqrt(len(t)), normal_wide)).mean()
+    near = chord(normal, min(scale / math.sqrt(count), normal_wide)).mean()
     return chord(t, wide) * float(near / chord(normal, normal_wide).mean())
 
 
@@ -108,13 +114,25 @@ def quantile_covariance(rows: Rows, q: float, z: Array) -> Array | None:
     quantiles rise faster than at q; by how much is taken from the normal distribution. A weight counts as so many rows.
     """
     count, m = rows.q.shape
-    half = _window(q, count)
-    low, high = q - half, q + half
-    if count <= m or half > WIDEST or low < 0.5 / count or high > 1 - 0.5 / count:
+    ends = quantile_ends(count, q)
+    if count <= m or ends is None:
         return None
-    ends = np.quantile(-rows.residual(z), [low, high], method="median_unbiased")
-    sparsity = float(ends[1] - ends[0]) / (high - low)
-    if half > WIDE:
-        sparsity /= (NORMAL.inv_cdf(high) - NORMAL.inv_cdf(low)) / (high - low) * NORMAL.pdf(NORMAL.inv_cdf(q))
-    found: Array = np.eye(m) * (q * (1 - q) * sparsity**2 * count / (count - m))
+    known = np.quantile(-rows.residual(z), ends, method="median_unbiased")
+    found: Array = np.eye(m) * quantile_factor(count, m, q, known.tolist())
     return found
+
+
+def quantile_ends(count: int, q: float) -> tuple[float, float] | None:
+    """Return the shares of the residuals at the ends of the window; None where they do not tell a slope."""
+    half = window(q, count)
+    low, high = q - half, q + half
+    return None if half > WIDEST or low < 0.5 / count or high > 1 - 0.5 / count else (low, high)
+
+
+def quantile_factor(count: int, m: int, q: float, ends: Sequence[float]) -> float:
+    """Return ``q (1 - q) s² n / (n - m)`` from the residuals at the `quantile_ends`."""
+    half = window(q, count)
+    sparsity = (ends[1] - ends[0]) / (2 * half)
+    if half > WIDE:
+        sparsity /= (NORMAL.inv_cdf(q + half) - NORMAL.inv_cdf(q - half)) / (2 * half) * NORMAL.pdf(NORMAL.inv_cdf(q))
+    return q * (1 - q) * sparsity**2 * count / (count - m)

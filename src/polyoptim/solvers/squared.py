@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,34 +28,14 @@ from polyoptim.solvers.normal_equations import (
     solve,
     system_of,
 )
+from polyoptim.targets.partitions import Part, Partitions
 
 Array = npt.NDArray[np.float64]
 
-# Rows that are summed at a time, by one thread.
-CHUNK = 1 << 17
-MANY = 1 << 18  # rows from which threads pay
 # Bits of the sum of squares that the moments have to leave; a standard error then has 15 digits.
 BITS_LEFT = 55
 # Residuals below this share of the largest y are what sums of 93 bits leave, not what samples of 53 bits have.
 NOISE = 2.0**-86
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some rows: x, one array of shape (n,) for each column; y and weight of shape (n,)."""
-
-    x: Sequence[Array]
-    y: Array
-    weight: Array | None = None
-
-    def rows(self, chosen: Any) -> Part:
-        """Return some of the rows."""
-        weight = None if self.weight is None else self.weight[chosen]
-        return Part([column[chosen] for column in self.x], self.y[chosen], weight)
-
-
-# Returns the rows again each time it is called.
-Rows = Callable[[], Iterable[Part]]
 
 
 @dataclass(frozen=True)
@@ -73,25 +53,48 @@ class Fitted:
     solved: Solved
 
 
-def measure(rows: Rows, degree: int) -> tuple[Frame, int]:
+@dataclass(frozen=True)
+class Extent:
+    """The ranges of rows with a weight > 0, and how many there are.
+
+    ``extent_of(a) + extent_of(b)`` is the extent of both.
+
+    Parameters
+    ----------
+    ends : (least, largest) of each column of x; None where no row counts.
+    y, weight : the largest sizes.
+    count : rows with a weight > 0.
+    """
+
+    ends: tuple[tuple[float, float], ...] | None
+    y: float
+    weight: float
+    count: int
+
+    def __add__(self, other: Extent) -> Extent:
+        if self.ends is None or other.ends is None:
+            return self if other.ends is None else other
+        ends = tuple((min(a[0], b[0]), max(a[1], b[1])) for a, b in zip(self.ends, other.ends, strict=True))
+        return Extent(ends, max(self.y, other.y), max(self.weight, other.weight), self.count + other.count)
+
+
+def extent_of(part: Part) -> Extent:
+    """Return the extent of some rows."""
+    seen = part.counted()
+    if not len(seen.y):
+        return Extent(None, 0.0, 0.0, 0)
+    ends = tuple((float(x.min()), float(x.max())) for x in seen.x)
+    largest = max(float(seen.y.max()), -float(seen.y.min()))
+    return Extent(ends, largest, 1.0 if seen.weight is None else float(seen.weight.max()), len(seen.y))
+
+
+def measure(rows: Partitions, degree: int) -> tuple[Frame, int]:
     """Return the frame of rows, and how many there are; those of weight 0 do not count."""
-    lows: list[float] = []
-    highs: list[float] = []
-    y_largest = weight_largest = 0.0
-    count = 0
-    for part in rows():
-        seen = part if part.weight is None or part.weight.all() else part.rows(part.weight > 0)
-        if not len(seen.y):
-            continue
-        count += len(seen.y)
-        low, high = [float(x.min()) for x in seen.x], [float(x.max()) for x in seen.x]
-        lows = [min(pair) for pair in zip(lows, low, strict=True)] if lows else low
-        highs = [max(pair) for pair in zip(highs, high, strict=True)] if highs else high
-        y_largest = max(y_largest, float(seen.y.max()), -float(seen.y.min()))
-        weight_largest = max(weight_largest, 1.0 if seen.weight is None else float(seen.weight.max()))
-    if not count:
+    found = rows.total(extent_of)
+    if found.ends is None:
         raise DataError("all weights are zero, so nothing would be fitted. Give at least one weight > 0.")
-    return Frame(degree, tuple(lows), tuple(highs), exponent_of(y_largest), exponent_of(weight_largest)), count
+    lows, highs = tuple(low for low, _ in found.ends), tuple(high for _, high in found.ends)
+    return Frame(degree, lows, highs, exponent_of(found.y), exponent_of(found.weight)), found.count
 
 
 def frame_of(degree: int, extent: tuple[Sequence[tuple[float, float]], tuple[float, float], int]) -> tuple[Frame, int]:
@@ -101,43 +104,18 @@ def frame_of(degree: int, extent: tuple[Sequence[tuple[float, float]], tuple[flo
     return Frame(degree, tuple(low for low, _ in x), tuple(high for _, high in x), exponent_of(largest), 0), count
 
 
-def sums(frame: Frame, count: int, rows: Rows, threads: int = 1) -> Moments:
-    """Return the moments of all rows, about `count`; the number of threads changes the time only."""
-    found: Moments | None = None
-    threads = threads if count >= MANY else 1
-
-    def one(part: Part) -> Moments:
-        if part.weight is not None:  # a row of weight 0 may lie outside the range
-            part = part if part.weight.all() else part.rows(part.weight > 0)
-        return moments_of(frame, part.x, part.y, part.weight, rows=count)
-
-    chunks = (piece for part in rows() for piece in pieces(part))
-    if threads == 1:
-        for piece in chunks:
-            found = one(piece) if found is None else found + one(piece)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            waiting: list[Any] = []
-            for piece in chunks:
-                waiting.append(pool.submit(one, piece))
-                if len(waiting) > 2 * threads:
-                    made = waiting.pop(0).result()
-                    found = made if found is None else found + made
-            for future in waiting:
-                found = future.result() if found is None else found + future.result()
-    assert found is not None  # noqa: S101 - `measure` has found rows
-    return found
+def sums(frame: Frame, count: int, rows: Partitions) -> Moments:
+    """Return the moments of all rows, about `count`."""
+    return rows.total(partial(summed, frame, count))
 
 
-def pieces(part: Part, size: int = CHUNK) -> Iterable[Part]:
-    """Yield the rows in pieces of a size."""
-    for begin in range(0, len(part.y), size):
-        yield part if len(part.y) <= size else part.rows(slice(begin, begin + size))
+def summed(frame: Frame, count: int, part: Part) -> Moments:
+    """Return the moments of a part of a table with about `count` rows."""
+    part = part.counted()  # a row of weight 0 may lie outside the range
+    return moments_of(frame, part.x, part.y, part.weight, rows=count)
 
 
-def fit_squared(
-    rows: Rows, degree: int, shape: Shape, threads: int = 1, known: tuple[Frame, int] | None = None
-) -> Fitted:
+def fit_squared(rows: Partitions, degree: int, shape: Shape, known: tuple[Frame, int] | None = None) -> Fitted:
     """Return the polynomial of that shape with the least weighted sum of squares.
 
     One pass finds the range, unless it is `known`, one the moments. Where the residuals are so small that their squares
@@ -146,37 +124,33 @@ def fit_squared(
     """
     frame, count = known or measure(rows, degree)
     check_terms(count, len(frame.lows), degree, shape)
-    system = system_of(sums(frame, count, rows, threads))
+    system = system_of(sums(frame, count, rows))
     solved = solve(system, shape)
     if solved.rss.rel_accuracy_bits() >= BITS_LEFT:
         return Fitted(frame, system, solved)
     rest, frame_left = _residuals(frame, solved, rows)
     if frame_left is None:
         return Fitted(frame, system, replace(solved, rss=arb(0)))
-    again = solve(system_of(sums(frame_left, count, rest, threads)), shape.homogeneous())
+    again = solve(system_of(sums(frame_left, count, rest)), shape.homogeneous())
     with ctx.workprec(system.precision):
         coef = solved.coef.mid() + again.coef
         zero = replace(solved, coef=coef, rss=again.rss)
     return Fitted(frame, system, zero)
 
 
-def _residuals(frame: Frame, solved: Solved, rows: Rows) -> tuple[Rows, Frame | None]:
+def _residuals(frame: Frame, solved: Solved, rows: Partitions) -> tuple[Partitions, Frame | None]:
     """Return the rows with y - p(x) for y, and their frame: None where all are zero."""
     coef = [pair_of(fraction(solved.coef[place, 0])) for place in range(solved.coef.nrows())]
     size = max(2.0**frame.y_exponent, sum(abs(high) for high, _ in coef))
-    noise = NOISE * len(coef) ** 2 * size
-    largest = 0.0
-
-    def left() -> Iterable[Part]:
-        for part in rows():
-            for piece in pieces(part):
-                residual = residuals(frame, coef, piece)
-                yield Part(piece.x, np.where(np.abs(residual) > noise, residual, 0.0), piece.weight)
-
-    for part in left():
-        values = part.y if part.weight is None else part.y[part.weight > 0]
-        largest = max(largest, float(np.abs(values).max(initial=0.0)))
+    left = rows.through(partial(_left, frame, coef, NOISE * len(coef) ** 2 * size))
+    largest = left.total(extent_of).y
     return left, replace(frame, y_exponent=exponent_of(largest)) if largest else None
+
+
+def _left(frame: Frame, coef: Sequence[Pair], noise: float, part: Part) -> Part:
+    """Return the rows with y - p(x) for y, and 0 for what is noise."""
+    residual = residuals(frame, coef, part)
+    return replace(part, y=np.where(np.abs(residual) > noise, residual, 0.0))
 
 
 def residuals(frame: Frame, coef: Sequence[Pair], part: Part) -> Array:

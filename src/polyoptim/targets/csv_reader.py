@@ -6,7 +6,7 @@ import codecs
 import gzip
 import io
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Literal, cast
 from polyoptim.errors import DataError, MissingDependencyError
 from polyoptim.registry import Registry
 from polyoptim.targets.csv_blocks import SIZE, Block, blocks
+from polyoptim.targets.csv_spans import Looked, Span, Window, ranges, spans
 from polyoptim.targets.csv_text import MISSING, CellReader, number, rows
 from polyoptim.targets.reader import Batch, Plan, Reader
 from polyoptim.targets.times import parse_moment
@@ -24,6 +25,7 @@ PARSERS = Registry("CSV parser", {"pyarrow": "polyoptim.targets.arrow_csv:parse"
 LARGE = 2**22
 
 HEADER = 2**20
+GZIP = b"\x1f\x8b"
 SNIFFED_ROWS = 100
 
 
@@ -34,14 +36,18 @@ class CsvReader(Reader):
     ----------
     path : the file.
     what : its name in messages.
+    span : which rows; all of them where None.
     """
 
-    def __init__(self, path: Path, what: str) -> None:
-        self._path = path
+    def __init__(self, path: Path, what: str, span: Span | None = None) -> None:
+        self.path = path
         self.what = what
         with self._opened() as stream:
             names = self._read_header(stream)
         super().__init__(what, names)
+        self._span = span
+        if span is not None:
+            self._offset, self._line = span.start, span.line
 
     def numeric(self) -> tuple[str, ...]:
         """Return the columns that hold numbers, or else dates and times, in the first rows where they hold anything."""
@@ -70,7 +76,7 @@ class CsvReader(Reader):
         """Yield the wanted columns by role, as `Reader.batches` says."""
         cells = CellReader(self.names, plan, self.what)
         parse = None
-        with self._opened() as stream:
+        with self._rows_opened() as stream:
             for block in blocks(stream, self._line, self._offset, SIZE):
                 _check_text(block)
                 if parse is None and block.data is not None and len(block.data) >= LARGE:
@@ -86,10 +92,20 @@ class CsvReader(Reader):
         return CellReader(self.names, plan, self.what).texts(self._rows())
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        with self._opened() as stream:
+        with self._rows_opened() as stream:
             for block in blocks(stream, self._line, self._offset, HEADER):
                 _check_text(block)
                 yield from rows(block.lines(stream), block.line, self.what, len(self.names))
+
+    def ranges(self, size: int) -> list[tuple[int, int]]:
+        """Return the bytes of the rows in ranges that can be looked at apart; none where the file is compressed."""
+        with self.path.open("rb") as file:
+            packed = file.read(2) == GZIP
+            return [] if packed else ranges(self._offset, file.seek(0, io.SEEK_END), size)
+
+    def spans(self, looked: Sequence[Looked]) -> list[Span] | None:
+        """Return the rows in spans, as `csv_spans.spans` does, from what is known of their ranges; None without any."""
+        return spans(looked, self.path.stat().st_size, self._line) if looked else None
 
     def _read_header(self, stream: BinaryIO) -> tuple[str, ...]:
         """Return the column names, and note where the rows begin."""
@@ -115,10 +131,15 @@ class CsvReader(Reader):
         raise DataError(f"{self.what} is empty. It needs a line of column names and then the numbers.")
 
     @contextmanager
+    def _rows_opened(self) -> Iterator[BinaryIO]:
+        with self._opened() as stream:
+            yield stream if self._span is None else cast("BinaryIO", Window(stream, self._span.stop))
+
+    @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
         try:
-            with self._path.open("rb") as file:
-                packed = file.read(2) == b"\x1f\x8b"
+            with self.path.open("rb") as file:
+                packed = file.read(2) == GZIP
                 file.seek(0)
                 if packed:
                     with gzip.open(file) as stream:

@@ -18,10 +18,11 @@ class FrameReader(Reader):
     Parameters
     ----------
     table : whatever gives its columns by name.
+    first : the place of its first row in messages.
     """
 
-    def __init__(self, table: Any) -> None:
-        self._table = table
+    def __init__(self, table: Any, first: int = 0) -> None:
+        self._table, self._first = table, first
         labels = getattr(table, "column_names", None)
         self._labels = list(getattr(table, "columns", table) if labels is None else labels)
         super().__init__("the table", tuple(str(label) for label in self._labels))
@@ -55,7 +56,7 @@ class FrameReader(Reader):
             for wanted, column in columns.items():
                 name = f"column {wanted.name!r}"
                 cells = sliced(column, start, start + BATCH)
-                batch[wanted.role] = cells.values(wanted, plan, name, numbered(name, start))
+                batch[wanted.role] = cells.values(wanted, plan, name, numbered(name, self._first + start))
             yield batch
 
     def _column(self, name: str) -> Any:

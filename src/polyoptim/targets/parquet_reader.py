@@ -30,14 +30,16 @@ class ParquetReader(Reader):
     ----------
     path : the file.
     what : its name in messages.
+    groups : which of its row groups, in order; all where None.
     """
 
-    def __init__(self, path: Path, what: str) -> None:
-        self._path = path
+    def __init__(self, path: Path, what: str, groups: range | None = None) -> None:
+        self.path = path
         self.what = what
         with self._opened() as file:
             self._metadata = file.metadata
             self._schema = file.schema_arrow
+        self._groups = range(self._metadata.num_row_groups) if groups is None else groups
         super().__init__(what, tuple(self._schema.names))
 
     def numeric(self) -> tuple[str, ...]:
@@ -56,7 +58,7 @@ class ParquetReader(Reader):
     def batches(self, plan: Plan) -> Iterator[Batch]:
         """Yield the wanted columns by role, as `Reader.batches` says."""
         names = list(dict.fromkeys(wanted.name for wanted in plan.columns))
-        start = 0
+        start = sum(self._metadata.row_group(place).num_rows for place in range(self._groups.start))
         for columns in self._columns(names, BATCH):
             batch = {}
             for wanted in plan.columns:
@@ -68,7 +70,17 @@ class ParquetReader(Reader):
 
     def rows(self) -> int | None:
         """Return how many rows the file has."""
-        return int(self._metadata.num_rows)
+        return sum(int(self._metadata.row_group(place).num_rows) for place in self._groups)
+
+    def bundles(self, rows: int) -> list[range]:
+        """Return the row groups in bundles of about so many rows; a group is never divided."""
+        found, begin, count = [], 0, 0
+        for place in self._groups:
+            count += self._metadata.row_group(place).num_rows
+            if count >= rows:
+                found.append(range(begin, place + 1))
+                begin, count = place + 1, 0
+        return [*found, range(begin, self._groups.stop)] if count else found
 
     def bounds(self, plan: Plan) -> Mapping[str, tuple[float, float]] | None:
         """Return least and largest value by role from the statistics of the row groups, or None.
@@ -100,7 +112,7 @@ class ParquetReader(Reader):
         paths = [self._metadata.schema.column(place).path for place in range(self._metadata.num_columns)]
         if paths.count(name) != 1:  # a nested column
             return None
-        groups = [self._metadata.row_group(place) for place in range(self._metadata.num_row_groups)]
+        groups = [self._metadata.row_group(place) for place in self._groups]
         found = [group.column(paths.index(name)).statistics for group in groups if group.num_rows]
         if any(known is None or not known.has_null_count for known in found):
             return None
@@ -118,7 +130,7 @@ class ParquetReader(Reader):
         """Yield the columns of some rows, in the order of `names`."""
         with self._opened() as file:
             # pre_buffer would hold whole row groups in memory.
-            for batch in file.iter_batches(batch_size=rows, columns=names):
+            for batch in file.iter_batches(batch_size=rows, columns=names, row_groups=list(self._groups)):
                 if batch.num_rows:
                     yield [batch.column(batch.schema.names.index(name)) for name in names]
 
@@ -126,7 +138,7 @@ class ParquetReader(Reader):
     def _opened(self) -> Iterator[Any]:
         try:
             with pq.ParquetFile(
-                self._path, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True
+                self.path, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True
             ) as file:
                 yield file
         except (pa.ArrowException, OSError) as error:

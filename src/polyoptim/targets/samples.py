@@ -62,10 +62,11 @@ class Samples:
         return Domain(low, high)
 
 
-def column(values: Any, name: str) -> npt.NDArray[np.float64]:
+def column(values: Any, name: str, first: int = 0) -> npt.NDArray[np.float64]:
     """Return `values` as a float64 array of shape (n,).
 
     Takes lists, NumPy arrays, torch tensors, pandas, polars and pyarrow columns, and whatever else has ``__array__``.
+    `first` is the place of the first value in messages.
 
     Raises
     ------
@@ -78,13 +79,15 @@ def column(values: Any, name: str) -> npt.NDArray[np.float64]:
     if isinstance(array, np.ma.MaskedArray):
         if np.ma.getmaskarray(array).any():
             place = int(np.argmax(np.ma.getmaskarray(array)))
-            raise DataError(f"{name}[{place}] is masked. Drop the masked rows first.")
+            raise DataError(f"{name}[{first + place}] is masked. Drop the masked rows first.")
         array = array.data
-    array = reals(array, name, lambda place: f"{name}[{place}]")
+    array = reals(array, name, lambda place: f"{name}[{first + place}]")
     bad = ~np.isfinite(array)
     if bad.any():
         place = int(np.argmax(bad))
-        raise DataError(f"{name}[{place}] is {array[place]}, not a finite number. Drop or repair rows with NaN or inf.")
+        raise DataError(
+            f"{name}[{first + place}] is {array[place]}, not a finite number. Drop or repair rows with NaN or inf."
+        )
     return np.ascontiguousarray(array)
 
 

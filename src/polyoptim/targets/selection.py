@@ -37,8 +37,8 @@ class Selection:
     def __init__(self, what: str, readers: Sequence[Reader], plan: Plan, held: object) -> None:
         self._what = what
         self._held = held
-        self._readers = readers
-        self._plan = plan
+        self.readers = readers
+        self.plan = plan
         self.dropped = 0
         self.origins: Mapping[str, str] = MappingProxyType(
             {wanted.role: iso(wanted.origin, wanted.zone) for wanted in plan.columns if wanted.kind == "moment"}
@@ -61,7 +61,7 @@ class Selection:
         for chunk in recut(self._kept(), rows):
             kept += len(next(iter(chunk.values())))
             yield chunk
-        self._check_any(kept)
+        self.check_any(kept)
 
     def texts(self) -> Iterator[dict[str, list[str]]]:
         """Yield the same rows as the text of their cells, for exact arithmetic; moments as decimals of seconds.
@@ -71,8 +71,8 @@ class Selection:
         ArgumentError
             Where the source is not CSV.
         """
-        for reader in self._readers:
-            for texts in reader.texts(self._plan):
+        for reader in self.readers:
+            for texts in reader.texts(self.plan):
                 yield dict(texts)
 
     def bounds(self) -> Mapping[str, tuple[float, float]] | None:
@@ -81,7 +81,7 @@ class Selection:
         That is so for Parquet files whose row groups have statistics, and columns of numbers of which no row may be
         dropped.
         """
-        found = [reader.bounds(self._plan) for reader in self._readers]
+        found = [reader.bounds(self.plan) for reader in self.readers]
         known = [ends for ends in found if ends is not None]
         if len(known) < len(found):
             return None
@@ -90,15 +90,15 @@ class Selection:
 
     def rows(self) -> int | None:
         """Return how many rows there are where the source knows it without reading them; some may be dropped."""
-        known = [reader.rows() for reader in self._readers]
+        known = [reader.rows() for reader in self.readers]
         counts = [count for count in known if count is not None]
         return sum(counts) if len(counts) == len(known) else None
 
     def _kept(self) -> Iterator[Batch]:
         dropped = 0
-        for reader in self._readers:
-            for batch in reader.batches(self._plan):
-                if self._plan.drop:
+        for reader in self.readers:
+            for batch in reader.batches(self.plan):
+                if self.plan.drop:
                     whole = complete(batch)
                     lost = len(whole) - int(whole.sum())
                     dropped += lost
@@ -107,7 +107,8 @@ class Selection:
                     yield batch
         self.dropped = dropped
 
-    def _check_any(self, kept: int) -> None:
+    def check_any(self, kept: int) -> None:
+        """Raise DataError where no row is left of a whole pass."""
         if kept:
             return
         if self.dropped:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from polyoptim.errors import ArgumentError, DataError
-from polyoptim.registry import match
+from polyoptim.registry import Registry, match
+from polyoptim.targets.partitions import Local, Part, Partitions, joined
 from polyoptim.targets.samples import LARGEST_KEPT, Samples, check_lengths, column, columns_of
 from polyoptim.targets.selection import Selection
 from polyoptim.targets.source import Source, is_table, open_source
@@ -20,14 +21,10 @@ Array = npt.NDArray[np.float64]
 
 # Numbers that are kept in memory between two passes over files; what is more is read again.
 LARGEST_HELD = 1 << 25
-
-
-class Rows(NamedTuple):
-    """Some rows: x, one array of shape (n,) for each column; y and weight of shape (n,)."""
-
-    x: list[Array]
-    y: Array
-    weight: Array | None
+# What a result says of arrays.
+ARRAYS = {"kind": "arrays", "text": "arrays"}
+# Loaded late: dask is slow to import, and optional.
+FAR = Registry("keyword", {"scheduler": "polyoptim.distributed.sheet:open_cluster"}, extra={"scheduler": "distributed"})
 
 
 class Sheet:
@@ -47,18 +44,20 @@ class Sheet:
         self.held = False
         self.labels: list[npt.NDArray[Any]] = []
 
-    def parts(self) -> Iterator[Rows]:
+    def parts(self) -> Iterator[Part]:
         """Yield all rows, in parts; may be called again and again."""
         raise NotImplementedError
 
-    def whole(self) -> Rows:
+    def whole(self) -> Part:
         """Return all rows at once."""
-        parts = list(self.parts())
-        if len(parts) == 1:
-            return parts[0]
-        weights = [part.weight for part in parts if part.weight is not None]
-        x = [np.concatenate([part.x[place] for part in parts]) for place in range(len(self.x))]
-        return Rows(x, np.concatenate([part.y for part in parts]), np.concatenate(weights) if weights else None)
+        return joined(list(self.parts()))
+
+    def rows(self, threads: int) -> Partitions:
+        """Return all rows as a table that is reduced by so many threads."""
+        return Local(self.parts, threads)
+
+    def close(self) -> None:
+        """Let go of what a fit does not need any more."""
 
     def texts(self) -> Iterator[dict[str, list[Any]]]:
         """Yield the cells of all rows by role, exact as text or numbers."""
@@ -84,7 +83,7 @@ class Sheet:
         """Return some of the rows, spread over all, where x has one column."""
         if len(self.x) > 1:
             return None
-        kept: list[Rows] = []
+        kept: list[Part] = []
         stride = 1
         for part in self.parts():
             kept.append(_thinned(part, stride))
@@ -96,11 +95,11 @@ class Sheet:
         return Samples(x, y, weight).thinned(LARGEST_KEPT)
 
 
-def _thinned(part: Rows, stride: int) -> Rows:
+def _thinned(part: Part, stride: int) -> Part:
     if stride == 1:
         return part
     weight = None if part.weight is None else part.weight[::stride]
-    return Rows([column[::stride] for column in part.x], part.y[::stride], weight)
+    return Part([column[::stride] for column in part.x], part.y[::stride], weight)
 
 
 class ArraySheet(Sheet):
@@ -115,9 +114,9 @@ class ArraySheet(Sheet):
     ) -> None:
         super().__init__(x, about, [])
         self._columns, self.held, self.labels = columns, True, list(labels)
-        self._rows = _rows_of(columns, len(x), 0)
+        self._rows = rows_of(columns, len(x), 0)
 
-    def parts(self) -> Iterator[Rows]:
+    def parts(self) -> Iterator[Part]:
         """Yield all rows."""
         yield self._rows
 
@@ -131,35 +130,38 @@ class FileSheet(Sheet):
 
     def __init__(self, selection: Selection, x: Sequence[str], about: Mapping[str, Any], notes: Sequence[str]) -> None:
         super().__init__(x, about, notes)
-        self._selection = selection
-        self._kept: list[Rows] = []
+        self.selection = selection
+        self._kept: list[Part] = []
 
-    def parts(self) -> Iterator[Rows]:
+    def parts(self) -> Iterator[Part]:
         """Yield all rows; a first pass keeps them where they are few."""
         if self.held:
             yield from self._kept
             return
-        kept: list[Rows] = []
+        kept: list[Part] = []
         first = numbers = 0
         self.labels = []
-        for chunk in self._selection.chunks():
+        for chunk in self.selection.chunks():
             if "by" in chunk:
                 self.labels.append(chunk.pop("by"))
-            rows = _rows_of(chunk, len(self.x), first)
+            rows = rows_of(chunk, len(self.x), first)
             first += len(rows.y)
             numbers += len(chunk) * len(rows.y)
             kept = [*kept, rows] if numbers <= LARGEST_HELD else []
             yield rows
         if numbers <= LARGEST_HELD:
             self._kept, self.held = kept, True
-        if self._selection.dropped:
-            count = self._selection.dropped
-            said = f"{count} {'row' if count == 1 else 'rows'} with a missing value left out."
-            self.notes = [*(note for note in self.notes if note != said), said]
+        self.notes = self.noted(self.notes)
+
+    def noted(self, notes: Sequence[str]) -> list[str]:
+        """Return notes and, where rows were left out of a pass, one on how many."""
+        count = self.selection.dropped
+        said = f"{count} {'row' if count == 1 else 'rows'} with a missing value left out."
+        return [*(note for note in notes if note != said), *([said] if count else [])]
 
     def extent(self) -> tuple[list[tuple[float, float]], tuple[float, float], int] | None:
         """Return what the statistics of Parquet files say; with weights a range may have rows of weight 0."""
-        rows, bounds = self._selection.rows(), self._selection.bounds()
+        rows, bounds = self.selection.rows(), self.selection.bounds()
         x = roles(len(self.x))
         if not rows or bounds is None or set(bounds) != {*x, "y"}:
             return None
@@ -167,37 +169,46 @@ class FileSheet(Sheet):
 
     def texts(self) -> Iterator[dict[str, list[Any]]]:
         """Yield the cells as they stand in a CSV file."""
-        yield from self._selection.texts()
+        yield from self.selection.texts()
 
 
-def open_sheet(data: Any, y: Any, x: Any, weight: Any, sigma: Any, missing: str, by: Any = None) -> Sheet:
+def is_collection(value: Any) -> bool:
+    """Tell whether a value is one of dask's collections, without importing dask."""
+    in_memory = hasattr(value, "chunks") and value.chunks is None  # an array of xarray
+    return hasattr(value, "__dask_graph__") and not in_memory
+
+
+def open_sheet(
+    data: Any, y: Any, x: Any, weight: Any, sigma: Any, missing: str, by: Any = None, scheduler: Any = None
+) -> Sheet:
     """Return the columns of a fit.
 
     Parameters
     ----------
-    data, y, x, weight, sigma, missing, by : as `fit` takes them.
+    data, y, x, weight, sigma, missing, by, scheduler : as `fit` takes them.
     """
     match("missing", missing, ("raise", "drop"))
     how: Literal["raise", "drop"] = "drop" if missing == "drop" else "raise"
     if weight is not None and sigma is not None:
         raise ArgumentError("weight and sigma cannot both be given: weight is 1/sigma². Give one of them.")
     others = {role: value for role, value in (("weight", weight), ("sigma", sigma), ("by", by)) if value is not None}
-    if isinstance(data, (str, os.PathLike)) or is_table(data):
-        return _of_table(data, y, x, others, how)
-    if y is None:
-        what = f"a {type(data).__name__} is neither a file nor a table"
-        raise ArgumentError(f"{what}. For arrays give x and y: fit(x, y).")
-    if x is not None:
-        raise ArgumentError("x names a column of a table; with arrays write fit(x, y).")
-    return _of_arrays(data, y, others, how)
+    if scheduler is not None or any(map(is_collection, (data, y, weight, sigma))):
+        sheet: Sheet = FAR["scheduler"](data, y, x, others, how, scheduler)
+        return sheet
+    if isinstance(data, (str, os.PathLike)):
+        return of_source(open_source(data), str(data), y, x, others, how)
+    if is_table(data):
+        return of_source(open_source(data), "a table", y, x, others, how)
+    return _of_arrays(data, y, x, others, how)
 
 
-def _of_table(data: Any, y: Any, x: Any, others: Mapping[str, Any], missing: Literal["raise", "drop"]) -> FileSheet:
-    source = open_source(data)
+def of_source(
+    source: Source, text: str, y: Any, x: Any, others: Mapping[str, Any], missing: Literal["raise", "drop"]
+) -> FileSheet:
+    """Return columns of a source, which a result calls `text`."""
     names, notes = _chosen(source, x, y, others)
     wanted = {**dict(zip(roles(len(names) - 1), names[:-1], strict=True)), "y": names[-1], **others}
     selection = source.select(wanted, missing=missing)
-    text = str(data) if isinstance(data, (str, os.PathLike)) else "a table"
     about: dict[str, Any] = {"kind": "table", "text": text, "y": names[-1]}
     about["x"] = names[:-1] if len(names) > 2 else names[0]
     for role, origin in selection.origins.items():
@@ -222,19 +233,32 @@ def _chosen(source: Source, x: Any, y: Any, others: Mapping[str, Any]) -> tuple[
     return chosen, [f"x is {', '.join(map(repr, chosen[:-1]))} and y is {chosen[-1]!r}, as the columns were not named."]
 
 
-def _of_arrays(data: Any, y: Any, others: Mapping[str, Any], missing: Literal["raise", "drop"]) -> Sheet:
-    inputs = columns_of(data)
-    names = list(inputs)
-    given = {**inputs, "y": y, **others}
-    about = {"kind": "arrays", "text": "arrays"}
+def _of_arrays(data: Any, y: Any, x: Any, others: Mapping[str, Any], missing: Literal["raise", "drop"]) -> Sheet:
+    given, names = arrays_by_role(data, y, x, others)
     if missing == "raise" and not any(_is_moments(values) for role, values in given.items() if role != "by"):
         columns = {role: column(values, role) for role, values in given.items() if role != "by"}
         labels = _labels(given["by"]) if "by" in given else []
         check_lengths(**columns, **({"by": np.concatenate(labels)} if labels else {}))
-        return ArraySheet(columns, names, about, labels)
-    selection = open_source(given).select({role: role for role in given}, missing=missing)
+        return ArraySheet(columns, names, ARRAYS, labels)
+    return of_roles(open_source(given), names, missing)
+
+
+def arrays_by_role(data: Any, y: Any, x: Any, others: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the columns of arrays by role, and the names of those of x."""
+    if y is None:
+        what = f"a {type(data).__name__} is neither a file nor a table"
+        raise ArgumentError(f"{what}. For arrays give x and y: fit(x, y).")
+    if x is not None:
+        raise ArgumentError("x names a column of a table; with arrays write fit(x, y).")
+    inputs = columns_of(data)
+    return {**inputs, "y": y, **others}, list(inputs)
+
+
+def of_roles(source: Source, names: Sequence[str], missing: Literal["raise", "drop"]) -> FileSheet:
+    """Return arrays that a source has under the names of their roles; `names` are those of the columns of x."""
+    selection = source.select({role: role for role in source.names}, missing=missing)
     notes = [f"{role} counts seconds from {origin}." for role, origin in selection.origins.items()]
-    return FileSheet(selection, names, about | ({"origins": dict(selection.origins)} if notes else {}), notes)
+    return FileSheet(selection, names, ARRAYS | ({"origins": dict(selection.origins)} if notes else {}), notes)
 
 
 def _labels(values: Any) -> list[npt.NDArray[Any]]:
@@ -251,7 +275,7 @@ def roles(width: int) -> list[str]:
     return ["x"] if width == 1 else [f"x{place + 1}" for place in range(width)]
 
 
-def _rows_of(columns: Mapping[str, Array], width: int, first: int) -> Rows:
+def rows_of(columns: Mapping[str, Array], width: int, first: int) -> Part:
     """Return rows, with their weights checked; `first` is the place of the first one in all."""
     weight = columns.get("weight")
     if weight is not None and (weight < 0).any():
@@ -267,4 +291,4 @@ def _rows_of(columns: Mapping[str, Array], width: int, first: int) -> Rows:
         if not np.isfinite(weight).all():
             place = int(np.argmax(~np.isfinite(weight)))
             raise DataError(f"sigma[{first + place}] is {sigma[place]}, too small: its weight overflows. Scale y.")
-    return Rows([columns[role] for role in roles(width)], columns["y"], weight)
+    return Part([columns[role] for role in roles(width)], columns["y"], weight)

@@ -114,6 +114,7 @@ class Source:
     ----------
     what : its name in messages.
     names : its columns, in order.
+    passing : whether it came through a pipe.
 
     Notes
     -----
@@ -124,6 +125,7 @@ class Source:
         self.what = what
         self.names = readers[0].names
         self._readers = tuple(readers)
+        self.passing = remove is not None
         self._remove = weakref.finalize(self, remove) if remove else None
 
     def close(self) -> None:
