@@ -314,6 +314,14 @@ def test_one_feature_with_open_coefficients_in_any_basis(basis: str) -> None:
     assert np.polynomial.polynomial.polyval(3.3, power) == pytest.approx(model.predict([[3.3]])[0])
 
 
+@pytest.mark.parametrize("basis", ["chebyshev", "legendre"])
+def test_many_open_coefficients_far_from_zero_lose_no_digits(basis: str) -> None:
+    x = np.linspace(1990, 2020, 31)[:, None]
+    with pytest.warns(RankWarning, match="do not determine 61 coefficients"):
+        model = PolynomialRegressor(degree=60, basis=basis).fit(x, np.cos(x[:, 0]))
+    assert model.predict(x) == pytest.approx(np.cos(x[:, 0]), abs=1e-11)
+
+
 @pytest.mark.parametrize("loss", ["huber", "absolute"])
 def test_another_loss_with_open_coefficients_is_made_least(loss: str) -> None:
     x, y = np.array([[1.0], [2.0], [2.0], [2.0], [5.0]]), np.array([1.0, 3.0, 4.0, 50.0, 2.0])

@@ -127,8 +127,8 @@ def _directions(system: System, shape: Shape) -> tuple[Array, Array | None, Any]
         )
     with ctx.workprec(system.precision):
         change, start, directions = allowed(system, shape)
-    assert directions is not None  # noqa: S101 - nothing open is determined by any samples
-    return _floats(start)[:, 0], _floats(directions), None if several else arb_mat(change)
+        assert directions is not None  # noqa: S101 - nothing open is determined by any samples
+        return _floats(start)[:, 0], _floats(directions), None if several else arb_mat(change)
 
 
 def _floats(matrix: arb_mat | fmpq_mat) -> Array:

@@ -62,14 +62,20 @@ class Family:
 
         Rational arithmetic throughout: no digit is lost, however far the domain is from zero.
         """
+        total = [Fraction(0)] * len(coef)
+        for value, terms in zip(coef, self.powers(len(coef) - 1, domain), strict=True):
+            for power, term in enumerate(terms):
+                total[power] += Fraction(float(value)) * term
+        return total
+
+    def powers(self, degree: int, domain: Domain) -> list[list[Fraction]]:
+        """Return for each of P_0(u), …, P_degree(u), ``u = domain.map(x)``, its exact coefficients in powers of x."""
         scale, center, offset = Fraction(domain.scale), Fraction(domain.center), Fraction(domain.offset)
         u = [offset - center * scale, scale] if domain.window else [Fraction(0), Fraction(1)]
         before: list[Fraction] = []
         last = [Fraction(1)]
-        total = [Fraction(0)] * len(coef)
-        for k, value in enumerate(coef):
-            for power, term in enumerate(last):
-                total[power] += Fraction(float(value)) * term
+        found = [last]
+        for k in range(degree):
             a, b, c = (Fraction(part) for part in self.recurrence(Fraction(k)))
             following = [Fraction(0)] * (k + 2)
             for power, term in enumerate(last):
@@ -78,4 +84,5 @@ class Family:
             for power, term in enumerate(before):
                 following[power] -= c * term
             before, last = last, following
-        return total
+            found.append(last)
+        return found

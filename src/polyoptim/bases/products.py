@@ -48,7 +48,7 @@ def to_power(
     """
     highest = [max(powers) for powers in zip(*terms, strict=True)]
     tables = [
-        [_sparse(family.to_power([0.0] * k + [1.0], domain)) for k in range(degree + 1)]
+        [_sparse(values) for values in family.powers(degree, domain)]
         for domain, degree in zip(domains, highest, strict=True)
     ]
     found: dict[Term, Fraction] = dict.fromkeys(terms, Fraction(0))
