@@ -21,7 +21,7 @@ from polyoptim.moments import Array, Frame, Moments
 from polyoptim.solvers.corners import Sides, least_sided
 from polyoptim.solvers.normal_equations import nearest, system_of
 from polyoptim.solvers.penalties import Function, Penalty
-from polyoptim.solvers.powers import FACTORS, PER_STAGE, SMOOTHEST, power_penalty
+from polyoptim.solvers.powers import FACTORS, PER_STAGE, SMOOTHEST
 from polyoptim.solvers.rows import make_rows
 from polyoptim.solvers.squared import summed
 from polyoptim.solvers.summed import (
@@ -29,7 +29,6 @@ from polyoptim.solvers.summed import (
     Model,
     columns,
     floats,
-    look,
     read_scalar,
     scalar,
     size_of,
@@ -165,13 +164,13 @@ class Corner:
     weight: float
 
 
-def least_sided_sum(model: Model, sides: Sides, coef: Any, size: float) -> Corner:
+def least_sided_sum(model: Model, sides: Sides, coef: Any, size: float, length: float) -> Corner:
     """Return where the weighted sum of ``sides.value(residual)`` is least.
 
     Parameters
     ----------
     coef : of least squares.
-    size : what no residual exceeds there.
+    size, length : the largest residual there, and the root of their mean square.
 
     Raises
     ------
@@ -180,7 +179,7 @@ def least_sided_sum(model: Model, sides: Sides, coef: Any, size: float) -> Corne
     """
     sorter, iterations = Sorter(model.frame, model.count, (), 0.0), 0
     if model.count > KEPT:
-        sorter, iterations = _near(model, sides, coef, size)
+        sorter, iterations = _near(model, sides, coef, size, length)
     found: list[float] = []
     bound = -np.inf
     for _ in range(ROUNDS):
@@ -199,12 +198,9 @@ def least_sided_sum(model: Model, sides: Sides, coef: Any, size: float) -> Corne
     return Corner(coef, Known(found[-1], bound, rounding), tuple(found), iterations, weight)
 
 
-def _near(model: Model, sides: Sides, coef: Any, size: float) -> tuple[Sorter, int]:
+def _near(model: Model, sides: Sides, coef: Any, size: float, length: float) -> tuple[Sorter, int]:
     """Return who tells the rows near the optimum, which the losses of a smoothed kink lead to, and systems solved."""
-    first = look(model, Form(partial(power_penalty, 2.0), 1.0), coef, size)
-    size, smoothing, iterations = first.largest, SMOOTHEST, 0
-    with ctx.workprec(model.precision):
-        length = float(np.sqrt(nearest(read_scalar(first.value)) / nearest(total_weight(first.slope))))
+    smoothing, iterations = SMOOTHEST, 0
     while True:
         form = Form(partial(tilted, sides.low, sides.high, smoothing), length, near=NEAR * smoothing)
         stage = fall(model, form, coef, size, limit=PER_STAGE)

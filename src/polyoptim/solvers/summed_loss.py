@@ -182,7 +182,7 @@ def _by_corner(start: _Start, sides: Sides, q: float) -> Landed:
     corner = (
         Corner(start.coef, met, (met.value,), 1, 0.0)
         if met
-        else least_sided_sum(start.model, sides, start.coef, start.largest)
+        else least_sided_sum(start.model, sides, start.coef, start.largest, start.mean)
     )
     spread = quantile_spread(start.model, corner.coef, q)
     return Landed(
@@ -197,7 +197,7 @@ def _by_power(start: _Start, p: float) -> Landed:
         coef, length, ended, made = start.coef, 1.0, met, 1
         values: tuple[float, ...] = (met.value,)
     else:
-        found = fall_by_power(start.model, p, start.coef, start.largest)
+        found = fall_by_power(start.model, p, start.coef, start.largest, start.mean)
         coef, length, values, made = found.coef, found.form.length, found.values, found.iterations
         ended = known(start.model, start.base, found, plain)
     with np.errstate(over="ignore"):
@@ -229,7 +229,7 @@ def _followed(start: _Start, make: Callable[[], Penalty], length: float) -> tupl
     """Return the descent on losses of shorter and shorter lengths, or where these are very short from a corner."""
     model, coef, size, longer, made, bound = start.model, start.coef, start.largest, start.mean, 0, -math.inf
     if length < FAR * start.mean:
-        corner = least_sided_sum(model, Sides(-1.0, 1.0), coef, size)
+        corner = least_sided_sum(model, Sides(-1.0, 1.0), coef, size, start.mean)
         coef, size, longer, made = corner.coef, 2.0 + size_of(floats(corner.coef)), length, corner.iterations
         bound = _of_corner(make(), length, corner)
     while longer > length:

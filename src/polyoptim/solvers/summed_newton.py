@@ -97,21 +97,17 @@ def _rounding(model: Model, found: Fall) -> float:
     return 0.25 * off * steepest * nearest(total_weight(found.here.slope))
 
 
-def fall_by_power(model: Model, p: float, coef: Any, size: float) -> Fall:
+def fall_by_power(model: Model, p: float, coef: Any, size: float, length: float) -> Fall:
     """Return where the weighted sum of abs(residual)^p is least, p > 1, as `powers.least_power` finds it.
 
     Parameters
     ----------
     coef : of least squares.
-    size : what no residual exceeds there.
+    size, length : the largest residual there, and the root of their mean square.
     """
-    first = look(model, Form(partial(power_penalty, 2.0), 1.0), coef, size)
     if p == 2:
-        return fall(model, Form(partial(power_penalty, p), first.largest), coef, first.largest)
-    if p > 2:
-        return _from_below(model, p, coef, first.largest)
-    length = float(np.sqrt(_value(first) / nearest(total_weight(first.slope))))
-    return _from_above(model, p, coef, length, first.largest)
+        return fall(model, Form(partial(power_penalty, p), size), coef, size)
+    return _from_below(model, p, coef, size) if p > 2 else _from_above(model, p, coef, length, size)
 
 
 def _from_below(model: Model, p: float, coef: Any, size: float) -> Fall:
