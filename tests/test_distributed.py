@@ -308,7 +308,9 @@ def test_a_scheduler_without_workers_is_refused(monkeypatch, files):
 def test_bad_cells_are_named_by_their_place(columns):
     t, v, w = columns["t"], columns["v"].copy(), columns["w"].copy()
     v[[4321, 1234]] = np.nan, np.inf
-    with pytest.raises(DataError, match=r"^y\[1234\] is inf, not a finite number\. Drop or repair rows with NaN or inf\.$"):
+    with pytest.raises(
+        DataError, match=r"^y\[1234\] is inf, not a finite number\. Drop or repair rows with NaN or inf\.$"
+    ):
         fit(*chunked({"t": t, "v": v}, "t", "v"))
     w[2222] = -1
     with pytest.raises(DataError, match=r"^weight\[2222\] is -1\.0, but a weight must be >= 0\.$"):
