@@ -149,7 +149,7 @@ def fit(
             return table
         rows = sheet.rows(cores())
         if highest is None:
-            highest, tried = choose_degree(rows, shape)
+            highest, tried = choose_degree(rows, shape, absolute)
         if used.name != "squared":
             outcome = loss_outcome(rows, highest, shape, used, options)
         elif exact:

@@ -10,6 +10,7 @@ from flint import arb, ctx
 from polyoptim.distributions import f_tail, t_tails
 from polyoptim.solvers.normal_equations import Shape, nearest
 from polyoptim.solvers.robust import Robust
+from polyoptim.solvers.selection import criteria
 from polyoptim.solvers.squared import Fitted, power_coef, total_squares, unit_covariance
 
 
@@ -64,7 +65,7 @@ def statistics(fitted: Fitted, shape: Shape, *, absolute: bool) -> dict[str, Any
             f = nearest((explained / arb(tested)) / (rss / arb(dof))) if rss > 0 else math.inf
         plain = unit_covariance(fitted, power=False)
         one = variance if variance is not None else arb(math.nan)
-        criteria = _criteria(nearest(rss), rows, free, absolute)
+        aicc, bic = criteria(nearest(rss), rows, free, absolute)
         ratios = [_ratio(value, error) for value, error in zip(values, errors, strict=True)]
         degrees = math.inf if absolute else dof
         return {
@@ -86,7 +87,8 @@ def statistics(fitted: Fitted, shape: Shape, *, absolute: bool) -> dict[str, Any
             else nearest(1 - (1 - explained / tss) * arb(rows - (1 if centered else 0)) / arb(dof)),
             "f": f,
             "f_p": None if f is None else f_tail(f, tested, dof),
-            **criteria,
+            "aicc": aicc,
+            "bic": bic,
             "dof": dof,
             "parameters": free,
             "rows": rows,
@@ -144,15 +146,3 @@ def _root(value: Any) -> float:
 
 def _ratio(value: float, error: float | None) -> float | None:
     return value / error if error else None
-
-
-def _criteria(rss: float, rows: int, free: float, absolute: bool) -> dict[str, float | None]:
-    """Return AICc and BIC; a variance that is estimated counts as a parameter."""
-    count = free if absolute else free + 1
-    if not (rss > 0 and math.isfinite(rss)) or rows - count - 1 <= 0:
-        return {"aicc": None, "bic": None}
-    fit = rss if absolute else rows * (math.log(2 * math.pi * rss / rows) + 1)
-    return {
-        "aicc": fit + 2 * count + 2 * count * (count + 1) / (rows - count - 1),
-        "bic": fit + count * math.log(rows),
-    }

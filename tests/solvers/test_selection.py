@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -61,3 +63,12 @@ def test_few_rows_are_refused():
 def test_degrees_stand_in_the_report():
     text = fit(*sample(5), degree="auto").report()
     assert "chosen: the lowest within one std. error" in text
+    assert re.search("AICc +BIC", text)
+
+
+def test_criteria_of_a_degree_are_those_of_its_fit():
+    x, y = sample(5)
+    for one in fit(x, y, degree="auto").stats["degrees"]:
+        alone = fit(x, y, degree=one["degree"]).stats
+        assert one["aicc"] == pytest.approx(alone["aicc"], rel=1e-12)
+        assert one["bic"] == pytest.approx(alone["bic"], rel=1e-12)

@@ -96,12 +96,16 @@ def _low(found: dict[str, Any]) -> str:
 def _degrees(result: Result, tried: list[dict[str, Any]]) -> str:
     """Return the table of the degrees that were tried."""
     least = min(one["error"] for one in tried)
-    lines = ["Degree, chosen by leaving out each tenth of the rows:", "degree  mean squared error  std. error"]
+    lines = [
+        "Degree, chosen by leaving out each tenth of the rows:",
+        "degree  mean squared error  std. error        AICc         BIC",
+    ]
     for one in tried:
         marks = ["least"] * (one["error"] == least) + ["chosen: the lowest within one std. error of the least"] * (
             one["degree"] == result.degree
         )
-        cells = f"{one['degree']:>6}  {one['error']:>18.6g}  {one['spread']:>10.3g}  {', '.join(marks)}"
+        both = "  ".join(f"{'' if one.get(name) is None else format(one[name], '.6g'):>10}" for name in ("aicc", "bic"))
+        cells = f"{one['degree']:>6}  {one['error']:>18.6g}  {one['spread']:>10.3g}  {both}  {', '.join(marks)}"
         lines.append(cells.rstrip())
     return "\n".join(lines)
 

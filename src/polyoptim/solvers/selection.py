@@ -32,19 +32,40 @@ class Tried:
     degree : of the polynomial.
     error : the mean squared error on rows that were left out of the fit.
     spread : the standard error of that mean, from the folds.
+    aicc, bic : of the fit to all rows, see `criteria`; None where they have no value.
     """
 
     degree: int
     error: float
     spread: float
+    aicc: float | None = None
+    bic: float | None = None
 
 
-def choose_degree(rows: Partitions, shape: Shape) -> tuple[int, list[Tried]]:
+def criteria(rss: float, rows: int, free: float, absolute: bool) -> tuple[float | None, float | None]:
+    """Return AICc and BIC of Gaussian errors, up to a constant of the samples; None where they have no value.
+
+    Parameters
+    ----------
+    absolute : whether the variances are known; one that is estimated counts as a parameter.
+    """
+    count = free if absolute else free + 1
+    if not (rss > 0 and math.isfinite(rss)) or rows - count - 1 <= 0:
+        return None, None
+    fit = rss if absolute else rows * (math.log(2 * math.pi * rss / rows) + 1)
+    return fit + 2 * count + 2 * count * (count + 1) / (rows - count - 1), fit + count * math.log(rows)
+
+
+def choose_degree(rows: Partitions, shape: Shape, absolute: bool = False) -> tuple[int, list[Tried]]:
     """Return the lowest degree whose error on left-out rows is within one standard error of the least, and all tried.
 
     The rows are divided into ten folds by the bits of their numbers, so that their order does not matter; equal rows
     share a fold. The moments of a fold are subtracted from those of all rows, so that ten fits of each degree take one
     pass over the data. Hastie, Tibshirani, Friedman, The Elements of Statistical Learning, 2009, section 7.10.
+
+    Parameters
+    ----------
+    absolute : whether weights are 1 / variance, for the criteria beside the errors.
 
     Raises
     ------
@@ -62,7 +83,7 @@ def choose_degree(rows: Partitions, shape: Shape) -> tuple[int, list[Tried]]:
     for degree in range(highest + 1):
         if degree > 0 and frame.lows == frame.highs:
             break
-        found = _tried(degree, whole.truncated(degree), [fold.truncated(degree) for fold in folds], shape)
+        found = _tried(degree, whole.truncated(degree), [fold.truncated(degree) for fold in folds], shape, absolute)
         if found is None:
             break
         tried.append(found)
@@ -73,7 +94,7 @@ def choose_degree(rows: Partitions, shape: Shape) -> tuple[int, list[Tried]]:
     return simplest.degree, tried
 
 
-def _tried(degree: int, whole: Moments, folds: Sequence[Moments], shape: Shape) -> Tried | None:
+def _tried(degree: int, whole: Moments, folds: Sequence[Moments], shape: Shape, absolute: bool) -> Tried | None:
     """Return the errors of a degree, or None where a fold leaves too little to fit it."""
     if any(sum(index) > degree for index in shape.fixed):
         return Tried(degree, math.inf, 0.0)
@@ -91,7 +112,9 @@ def _tried(degree: int, whole: Moments, folds: Sequence[Moments], shape: Shape) 
     share = np.array(weights) / sum(weights)
     mean = float(share @ errors)
     variance = float(share @ (np.array(errors) - mean) ** 2) / (len(folds) - 1)
-    return Tried(degree, mean, math.sqrt(variance))
+    solved = solve(system_of(whole), shape)
+    said = criteria(nearest(solved.rss), whole.count, solved.free, absolute)
+    return Tried(degree, mean, math.sqrt(variance), *said)
 
 
 @dataclass(frozen=True)
