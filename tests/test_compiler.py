@@ -58,7 +58,8 @@ def start(code: str, **environment: str | None) -> subprocess.Popen[str]:
 def answer(process: subprocess.Popen[str]) -> list[str]:
     out, error = process.communicate()
     assert process.returncode == 0, error
-    assert not error
+    # A busy machine takes over a second to compile, and then a sentence says so.
+    assert not [line for line in error.splitlines() if not line.startswith("The loops of this run are being compiled")]
     return out.split()
 
 
