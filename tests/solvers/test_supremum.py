@@ -32,7 +32,8 @@ IN_DIGITS = {
     "**": lambda a, b: mpmath.mpf(a) ** b, "neg": lambda a: -a, "not": lambda a: not a,
     "and": lambda *values: all(values), "or": lambda *values: any(values),
     "where": lambda condition, a, b: a if condition else b, "abs": abs, "min": min, "max": max,
-    "exp2": lambda x: mpmath.mpf(2) ** x, "log2": lambda x: mpmath.log(x, 2), "lgamma": mpmath.loggamma,
+    "exp2": lambda x: mpmath.mpf(2) ** x, "log2": lambda x: mpmath.log(x, 2),
+    "lgamma": lambda x: mpmath.log(abs(mpmath.gamma(x))),
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
     "relu": lambda x: max(x, mpmath.mpf(0)), "gelu": lambda x: x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2,
     "silu": lambda x: x / (1 + mpmath.exp(-x)), "cbrt": lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x)),
@@ -224,6 +225,8 @@ def test_every_function_is_enclosed_by_relative_error_where_it_is_not_zero(name)
         ("max(x**2, 1/2)", [F(1, 2)], F(1, 2)),
         ("abs(x - 0.12345)", [F(12345, 100000)], 1),
         ("1", [F(1, 3)], F(2, 3)),
+        ("relu(x)", [F(9, 7)], F(9, 7)),  # on a whole interval
+        ("floor(x**3)", [0], 1),
     ],
 )
 def test_jumps_corners_and_constants(text, coef, truth):
@@ -344,6 +347,9 @@ def test_an_error_that_is_zero_without_being_seen_to_be_is_bounded_and_not_calle
         ("abs(x)", [F(1, 10), 1], (-1, 1), "relative", "x = 0"),
         ("sign(x)", [F(1, 10)], (-1, 1), "relative", "x"),
         ("x", [1], (0, 1), "1/x", "pole here at x = 0"),
+        ("sign(acos(3))", [1], (0, 1), "absolute", "no finite value"),
+        ("log(x)", [1], (-2, -1), "relative", "no finite value"),
+        ("cosh(cosh(x))", [1], (0, 30), "absolute", "above the largest float"),
         ("exp(x)", [1], ("pi", "pi"), "absolute", "one irrational number"),
     ],
 )

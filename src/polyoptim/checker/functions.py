@@ -100,12 +100,12 @@ def _power(a: Germ, b: Germ) -> Germ:
 
 def _absolute(a: Germ) -> Germ:
     sign = a.sign()
-    return a.either(-a).either(a - a) if sign is None else a * sign
+    return a.frame.germ(abs(a.plain())) if sign is None else a * sign
 
 
 def _greatest(a: Germ, b: Germ) -> Germ:
     sign = (a - b).sign()
-    return a.either(b) if sign is None else a if sign >= 0 else b
+    return a.frame.germ(a.plain().max(b.plain())) if sign is None else a if sign >= 0 else b
 
 
 def _least(a: Germ, b: Germ) -> Germ:
@@ -114,17 +114,23 @@ def _least(a: Germ, b: Germ) -> Germ:
 
 def _sign(a: Germ) -> Germ:
     sign = a.sign()
+    if sign is None and not a.value().is_finite():
+        raise UndefinedError("the sign of nothing")
     one = a.frame.germ(fmpq(1))
     return one.either(-one) if sign is None else one * sign
 
 
 def _floor(a: Germ) -> Germ:
-    """Return the whole number below, or both where there is a jump between two."""
+    """Return the whole number below; for plain balls what holds all of them."""
+    if a.frame.order == 1 and not a.frame.is_point:
+        return a.frame.germ(a.value().floor())
     near = a.frame.germ(fmpq(round(float(a.settled().at[0]))))
     sign = (a - near).sign()
     if (a - near + 1).sign() not in (0, 1) or (near + 1 - a).sign() != 1:
         raise UndefinedError("floor of a wide ball")
-    return (near - 1).either(near) if sign is None else near if sign >= 0 else near - 1
+    if sign is None:
+        raise UndefinedError("a jump")
+    return near if sign >= 0 else near - 1
 
 
 def _cube_root(a: Germ) -> Germ:

@@ -70,9 +70,9 @@ class Frame:
 
     def at_all(self, coef: list[arb]) -> arb_series:
         """Return the Taylor coefficients of a polynomial at every s."""
-        found = arb_series([0], self.order)
+        step, found = self.step, arb_series([0], self.order)
         for one in reversed(coef):
-            found = found * self.step + one
+            found = found * step + one
         return found
 
     def germ(self, value: Any) -> Germ:
@@ -218,8 +218,12 @@ class Germ:
             return None
         return 1 if germ.on[0] > 0 else -1
 
-    def either(self, other: Germ) -> Germ:
-        """Return what holds both, as plain balls."""
+    def plain(self) -> arb:
+        """Return what holds all values, where nothing but values is asked for."""
         if self.frame.order > 1 or self.frame.is_point:
             raise UndefinedError("a corner or a jump")
-        return self.frame.germ(self.value().union(other.value()))
+        return self.value()
+
+    def either(self, other: Germ) -> Germ:
+        """Return what holds both, as plain balls."""
+        return self.frame.germ(self.plain().union(other.plain()))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -23,7 +22,7 @@ from polyoptim.checker.germs import Frame, Germ, HoleError
 from polyoptim.errors import PolyoptimError
 from polyoptim.targets.parser import parse_tree
 
-HALVINGS = 6  # of a panel whose bound does not show at once
+HALVINGS = 10  # of a panel whose bound does not show at once
 PIECES = 400  # of a polynomial on a panel
 MOST_BITS, MOST_ORDER, MOST_PANELS = 1 << 14, 128, 10**5
 
@@ -102,8 +101,8 @@ def _shown(document: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def _fraction(text: str) -> fmpq:
-    value = Fraction(text)
-    return fmpq(value.numerator, value.denominator)
+    numerator, denominator = text.split("/")
+    return fmpq(int(numerator), int(denominator))
 
 
 def _constant(text: str) -> fmpq | arb:
@@ -209,8 +208,8 @@ def _is_within(polynomial: arb_poly, pieces: list[tuple[fmpq, fmpq]], size: arb,
         low, high = pieces.pop()
         plain = polynomial(arb_poly([low, high - low]))
         scaled = [plain[place] / math.comb(degree, place) for place in range(degree + 1)]
-        for row in range(degree + 1):
-            if not abs(sum((math.comb(row, place) * scaled[place] for place in range(row + 1)), arb(0))) <= size:
-                pieces += [(low, (low + high) / 2), ((low + high) / 2, high)]
-                break
+        for row in range(degree):  # sums of sums, as in Pascal's triangle
+            scaled[row + 1 :] = [a + b for a, b in zip(scaled[row + 1 :], scaled[row:], strict=False)]
+        if not all(abs(one) <= size for one in scaled):
+            pieces += [(low, (low + high) / 2), ((low + high) / 2, high)]
     return False

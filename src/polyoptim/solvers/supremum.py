@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -222,6 +223,8 @@ class _Search:
         """Return why a cell cannot be bounded better in this precision, or nothing."""
         place = f"near x = {float(cell.centre):.6g}"
         if cell.coef:
+            if self.lower == sys.float_info.max:
+                return f"the error is above the largest float {place}. Scale the target, or shorten the domain."
             noise = cell.noise
             drowned = noise > self.room(within) and noise > cell.tail / 2
             if drowned or self.lower == 0 or cell.low == cell.high:
@@ -229,7 +232,7 @@ class _Search:
                 return f"{self.bits} bits do not tell the error from zero {place}."
         elif cell.bound == math.inf and self.is_narrow(cell):
             around = evaluate(self.statement.target, arb(cell.low).union(arb(cell.high)))
-            if self.statement.error == "relative" and around.contains(0):
+            if self.statement.error == "relative" and around.is_finite() and around.contains(0):
                 return f"the target seems to be zero {place}, where a relative error has no bound. {WAY_OUT}"
             return f"no finite value was found {place}: a pole, or nothing defined. {WAY_OUT}"
         return ""

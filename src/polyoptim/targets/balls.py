@@ -193,7 +193,8 @@ def _step(name: str) -> Callable[[Any], Any]:
     """Return a function that is constant between its jumps."""
 
     def stepped(a: Any) -> Any:
-        found = getattr(_first(a), name)()
+        first = _first(a)
+        found = getattr(first, name)() if first.is_finite() else arb.nan()  # flint: the sign of nan is [-1, 1]
         if _is_series(a) and not found.is_exact():
             raise UndecidedError(f"{name} has a jump.")
         return found
