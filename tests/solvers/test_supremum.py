@@ -18,6 +18,7 @@ from numpy.polynomial import chebyshev
 from polyoptim.checker import check
 from polyoptim.errors import ArgumentError
 from polyoptim.solvers.proof import to_certificate, written
+from polyoptim.solvers.rationals import fraction
 from polyoptim.solvers.supremum import enclose
 from polyoptim.targets.nodes import FUNCTIONS, Comparison, Constant, Number, Operation, fold
 from polyoptim.targets.parser import parse_tree
@@ -299,6 +300,28 @@ def test_degree_110_with_coefficients_that_cancel():
     # Samples in 150 digits are largest near 9.2886.
     truth = largest_error("sin(x**2) + sin(x)**2", coef, F(92884, 10000), F(92888, 10000), digits=150, count=40)
     assert_holds(found, truth)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("sqrt(1 - x**2)", "absolute"), ("sin(x)/x", "relative"), ("1/sin(x) - 1/x", "relative"),
+        ("floor(3*x)", "absolute"),
+        ("where(x < 1/3, exp(x), cos(x))", "relative"), ("cbrt(x)", "absolute"), ("acos(x)", "absolute"),
+        ("abs(sin(3*x) - 0.5)", "1/(2 + x)"), ("max(x, x**2, 1/4)", "relative"), ("gamma(x + 2)", "relative"),
+        ("asin(x)", "absolute"), ("abs(x - 0.3)**(2/3)", "absolute"), ("tanh(20*x)", "absolute"),
+    ],
+)  # fmt: skip
+def test_the_bound_of_every_cell_holds(text, error):
+    coef = [F(1, 3), F(1, 5), F(-1, 7)] if "sin(x)" not in text else [0, F(1, 7)]
+    found = bounds(text, coef, (-1, 1), error=error)
+    with mpmath.workdps(45):
+        size = error_in_digits(text, coef, error)
+        for cell in found.cells:
+            low, high = fraction(cell.low), fraction(cell.high)
+            for place in (0, F(1, 7), F(1, 2), F(9, 10), 1):
+                assert size(mpf(low + (high - low) * place)) <= cell.bound
+    assert [cell.low for cell in found.cells[1:]] == [cell.high for cell in found.cells[:-1]]
 
 
 def test_several_domains():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 from flint import arb, arb_poly, fmpq, fmpq_poly
 
@@ -30,7 +31,7 @@ class ErrorFunction:
         self.statement = statement
         self.order = order
         powers = range(max(statement.coef, default=-1) + 1)
-        self.polynomial = fmpq_poly([rational(statement.coef.get(power, arb(0))) for power in powers])
+        self.polynomial = fmpq_poly([rational(Fraction(statement.coef.get(power, 0))) for power in powers])
 
     def on(self, panel: Panel) -> Value:
         """Return the expansion of e."""

@@ -49,7 +49,7 @@ def to_certificate(enclosure: Enclosure) -> dict[str, Any]:
         "target": written(statement.target),
         "variable": variable,
         "error": written(statement.error) if isinstance(statement.error, Node) else statement.error,
-        "coef": {str(power): _ratio(value) for power, value in sorted(statement.coef.items())},
+        "coef": {str(power): _ratio(Fraction(value)) for power, value in sorted(statement.coef.items())},
         "domains": [[_end(low), _end(high)] for low, high in statement.domains],
         "lower": enclosure.lower.hex(),
         "upper": enclosure.upper.hex(),
@@ -81,7 +81,7 @@ def _ratio(value: fmpq | Fraction | None) -> str:
 
 
 def _end(end: End) -> str:
-    return written(end) if isinstance(end, Node) else _ratio(end)
+    return written(end) if isinstance(end, Node) else _ratio(Fraction(end))
 
 
 def _names(tree: Node) -> set[str]:

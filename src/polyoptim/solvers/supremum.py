@@ -142,8 +142,8 @@ def _check(
 
 def _end(end: End) -> tuple[fmpq, fmpq]:
     """Return the numbers next below and above an end in the precision; twice itself where it is rational."""
-    if isinstance(end, Fraction):
-        return rational(end), rational(end)
+    if not isinstance(end, Node):
+        return (rational(Fraction(end)),) * 2
     panel = Panel(fmpq_poly([0]), arb(0), 1, one_sided=True)
     try:
         value = expand_on(panel, end)
