@@ -266,6 +266,7 @@ def number_of(text):
         ("sqrt(1 - x**2)", [1, 0, F(-2, 3)], (-1, 1), "absolute"),
         ("abs(x - 1/sqrt(2))", [F(71, 100), F(-99, 100)], (F(1, 2), 1), "absolute"),  # at no rational point
         ("abs(sin(x) - 0.5)", [F(3, 10), F(1, 10)], (0, 6), "absolute"),
+        ("where(x**(1/3) == 0.3, 2, x*x)", [3, -1, -1], (0, F(9, 8)), "absolute"),
         ("exp(-1000*x**2)", [F(1, 10)], (-10, 10), "absolute"),
         ("cos(1000*x)", [F(1, 10)], (0, 1), "absolute"),
         ("exp(exp(x))", [1], (0, 6), "absolute"),

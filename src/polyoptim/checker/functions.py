@@ -41,7 +41,10 @@ def computed(tree: Node, frame: Frame) -> Germ:
 
 
 def _at_node(node: Node, values: list[Any], frame: Frame) -> Any:
-    """Return a germ, the truth of a condition (None: not known), or the error of a part that has no germ."""
+    """Return a germ, the truth of a condition (None: not known), or the error of a part that has no germ.
+
+    A comparison of what has no value is not known: NumPy calls it false.
+    """
     match node:
         case Number(text):
             value = Fraction(text)
@@ -55,13 +58,12 @@ def _at_node(node: Node, values: list[Any], frame: Frame) -> Any:
             return decisive if any(one is decisive for one in values) else _known(values, not decisive)
         case Operation("not"):
             return (not values[0]) if isinstance(values[0], bool) else values[0]
-        case Comparison() | Operation():
-            for value in values:
-                if isinstance(value, UndefinedError):
-                    return value
-            if isinstance(node, Operation):
-                return FUNCTIONS[node.name](*values)
-            return _compared(node.operators, values)
+        case Comparison(operators, _):
+            undefined = any(isinstance(value, UndefinedError) for value in values)
+            return None if undefined else _compared(operators, values)
+        case Operation(name):
+            error = next((value for value in values if isinstance(value, UndefinedError)), None)
+            return FUNCTIONS[name](*values) if error is None else error
     return frame.germ(frame.x)
 
 
