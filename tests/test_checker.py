@@ -113,7 +113,9 @@ def test_a_missing_panel_is_noticed_under_a_hash_of_its_own():
         ({"witness": "1/3"}, "below lower"),
         ({"coef": {"0": "1/1", "1": "1/1", "2": "500001/1000000"}}, "may be above|below lower"),
         ({"coef": {"0": "1/1", "1": "1/1", "-2": "1/2"}}, "negative"),
+        ({"coef": {"0": "1/1", "1": "1/1", "1000000000": "1/2"}}, "above 10000"),
         ({"coef": {"0": "1/1", "1": "1/1"}}, "may be above"),
+        ({"coef": {"0": 1}}, "cannot be read"),
         ({"error": "relative"}, "may be above|below lower"),
         ({"error": "2"}, "may be above"),
         ({"target": "exp(x) + 1e-9"}, "may be above|below lower"),
@@ -137,7 +139,8 @@ def test_a_false_claim_is_rejected_under_a_hash_of_its_own(changes, reason):
 @pytest.mark.parametrize(
     "change",
     [
-        {"centre": "2/1"}, {"centre": "1/8", "side": 1}, {"side": 2}, {"root": 0}, {"root": 3}, {"order": 0},
+        {"centre": "2/1"}, {"centre": "1/8", "side": 1}, {"side": 2}, {"root": 0}, {"root": 3},
+        {"root": 10**9, "side": 1}, {"order": 0},
         {"order": 10**6}, {"low": "-1/3"}, {"high": "1/3"},
     ],
 )  # fmt: skip

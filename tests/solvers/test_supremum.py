@@ -393,6 +393,14 @@ def test_a_pole_inside_a_function_that_is_bounded_there_is_not_called_one():
     assert "pole here" not in found.reason
 
 
+def test_a_domain_that_is_not_looked_at_leaves_no_upper_bound():
+    found = bounds("exp(x)", [1, 1], (0, 1), ("pi", "pi"))
+    assert (found.proved, found.upper, found.points) == (False, math.inf, 1002)
+    assert "one irrational number" in found.reason
+    found = bounds("1/x", [1, 1], (1, 2), (-1, 1))
+    assert (found.proved, found.upper) == (False, math.inf)
+
+
 def test_without_a_budget_the_error_is_sampled():
     found = bounds("exp(x)", [1, 1], (-1, 1), budget=0)
     assert (found.proved, found.upper, found.points, found.seen) == (False, math.inf, 1001, 0)

@@ -24,7 +24,7 @@ from polyoptim.targets.parser import parse_tree
 
 HALVINGS = 10  # of a panel whose bound does not show at once
 PIECES = 400  # of a polynomial on a panel
-MOST_BITS, MOST_ORDER, MOST_PANELS = 1 << 14, 128, 10**5
+MOST_BITS, MOST_ORDER, MOST_ROOT, MOST_PANELS, MOST_DEGREE = 1 << 14, 128, 64, 10**5, 10**4
 
 
 class _NotShownError(Exception):
@@ -61,7 +61,7 @@ def check(certificate: Mapping[str, Any]) -> Checked:
         lower, upper = _shown(certificate)
     except _NotShownError as error:
         return Checked(False, 0.0, math.inf, f"{error}.")
-    except (PolyoptimError, ArithmeticError, KeyError, IndexError, TypeError, ValueError) as error:
+    except (PolyoptimError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         return Checked(False, 0.0, math.inf, f"the certificate cannot be read: {type(error).__name__}: {error}.")
     finally:
         ctx.prec, ctx.cap = before
@@ -140,8 +140,8 @@ class _Claim:
         self.kind = document["error"]
         self.weight = None if self.kind in ("absolute", "relative") else parse_tree(self.kind, document["variable"])
         coef = {int(power): _fraction(value) for power, value in document["coef"].items()}
-        if min(coef, default=0) < 0:
-            raise _NotShownError("a power is negative")
+        if min(coef, default=0) < 0 or max(coef, default=0) > MOST_DEGREE:
+            raise _NotShownError(f"a power is negative, or above {MOST_DEGREE}")
         self.polynomial = fmpq_poly([coef.get(power, fmpq(0)) for power in range(max(coef, default=-1) + 1)])
 
     def error(self, frame: Frame) -> Germ:
@@ -157,7 +157,7 @@ class _Claim:
         """Show the bound of a panel, in halves where it does not show at once."""
         low, high, centre = (_fraction(panel[name]) for name in ("low", "high", "centre"))
         side, root, order, bound = panel["side"], panel["root"], panel["order"], float.fromhex(panel["bound"])
-        if not (low <= centre <= high and root >= 1 and side in (-1, 0, 1) and 1 <= order <= MOST_ORDER):
+        if not (low <= centre <= high and 1 <= root <= MOST_ROOT and side in (-1, 0, 1) and 1 <= order <= MOST_ORDER):
             raise _NotShownError(f"the panel [{low}, {high}] is malformed")
         if (side or root != 1) and centre != (low if side > 0 else high):
             raise _NotShownError(f"the panel [{low}, {high}] is not expanded at its end")

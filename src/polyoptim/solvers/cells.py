@@ -124,6 +124,14 @@ class ErrorFunction:
         cell.bound = above(cell.tail)
         return cell
 
+    def target_may_vanish(self, cell: Cell) -> bool:
+        """Return whether the target has values around 0 on a cell, as far as plain balls tell."""
+        try:
+            around = evaluate(self.statement.target, arb(cell.low).union(arb(cell.high)))
+        except (UndecidedError, ValueError):
+            return False
+        return bool(around.is_finite() and around.contains(0))
+
 
 def bounded(cell: Cell, target: arb | None = None) -> Cell:
     """Set the bound of an expanded cell; where a target is given between its extrema, which is tight."""

@@ -35,7 +35,6 @@ from polyoptim.solvers.enclosure import Cell, Enclosure, End, Statement
 from polyoptim.solvers.expansion import expand_on
 from polyoptim.solvers.models import Panel, UnexpandableError, settle
 from polyoptim.solvers.rationals import fraction, rational
-from polyoptim.targets.balls import evaluate
 from polyoptim.targets.nodes import Node
 
 FIRST_BITS, MOST_BITS = 128, 4096
@@ -194,10 +193,10 @@ class _Search:
         """Look at the cell with the largest bound again and again; return why that led to no end, or nothing."""
         if not budget:
             return "no cells were allowed: the budget is 0. Raise it."
-        for (low, high), (inner_low, inner_high) in zip(self.intervals, self.inner, strict=True):
-            if inner_low > inner_high:
-                self.raise_precision()
-                return f"a domain is one irrational number, near {float(low):.6g}. Give one with rational ends."
+        if empty := [low for low, high in self.inner if low > high]:
+            self.raise_precision()
+            return f"a domain is one irrational number, near {float(empty[0]):.6g}. Give one with rational ends."
+        for low, high in self.intervals:
             self.add(low, high)
         while not (cell := self.heap[0][2]).bound * (1 - within * (1 - 2 / SLACK)) <= self.lower:
             if self.seen >= budget:
@@ -231,8 +230,7 @@ class _Search:
                 self.raise_precision()
                 return f"{self.bits} bits do not tell the error from zero {place}."
         elif cell.bound == math.inf and self.is_narrow(cell):
-            around = evaluate(self.statement.target, arb(cell.low).union(arb(cell.high)))
-            if self.statement.error == "relative" and around.is_finite() and around.contains(0):
+            if self.statement.error == "relative" and self.error.target_may_vanish(cell):
                 return f"the target seems to be zero {place}, where a relative error has no bound. {WAY_OUT}"
             return f"no finite value was found {place}: a pole, or nothing defined. {WAY_OUT}"
         return ""
