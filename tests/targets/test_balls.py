@@ -141,6 +141,20 @@ def test_values(text, x, value):
         assert float(found.rad()) < 1e-20
 
 
+@pytest.mark.parametrize("power", ["0.3", "0.5", "1.25", "pi", "(1/3)"])
+def test_a_power_has_no_value_on_a_ball_that_holds_negative_numbers(power):
+    tree = parse(f"x**{power}").root
+    with ctx.workprec(100):
+        assert not evaluate(tree, arb(0.25, 0.5)).is_finite()
+        assert evaluate(tree, arb(0)).contains(0)
+
+
+@pytest.mark.parametrize("text", ["sign(acos(3))", "floor(log(x))", "ceil(1/x)", "abs(log(x))", "max(log(x), 1)"])
+def test_what_depends_on_an_undefined_part_is_undefined(text):
+    with ctx.workprec(100):
+        assert not evaluate(parse(text).root, arb(0)).is_finite()
+
+
 def test_the_order_of_series_is_given_back():
     before = ctx.cap
     expand(parse("exp(x)").root, arb(0), 25)

@@ -130,7 +130,7 @@ def _power(a: Any, b: Any) -> Any:
     if (whole := _whole(b, 2)) is not None:
         return _whole_power(a.sqrt(), whole)
     base = _first(a)
-    if not _is_series(a) and not _is_series(b) and base.contains(0) and not base < 0 and exponent > 0:
+    if not _is_series(a) and not _is_series(b) and base.contains(0) and base >= 0 and exponent > 0:
         top = base.upper()
         return arb(0).union((exponent * top.log()).exp()) if top > 0 else arb(0)
     return (b * _log(a)).exp()
@@ -193,7 +193,8 @@ def _step(name: str) -> Callable[[Any], Any]:
     """Return a function that is constant between its jumps."""
 
     def stepped(a: Any) -> Any:
-        found = getattr(_first(a), name)()
+        first = _first(a)
+        found = getattr(first, name)() if first.is_finite() else arb.nan()  # flint: the sign of nan is [-1, 1]
         if _is_series(a) and not found.is_exact():
             raise UndecidedError(f"{name} has a jump.")
         return found
