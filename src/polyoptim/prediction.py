@@ -21,6 +21,7 @@ from polyoptim.targets.source import open_source
 
 Array = npt.NDArray[np.float64]
 INTERVALS = ("confidence", "prediction")
+LEVELLING = 2  # a p-norm beyond it levels the largest residuals, which new ones then exceed
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,9 @@ def _wide(result: Result, level: float) -> float:
     """Return half the width of a band for a new y from the residuals themselves, whatever their distribution.
 
     Of n residuals that one is taken which is the (n + 1) level-th by size, as conformal prediction does (between two
-    where that is no integer), and made longer by sqrt(n / dof) as the fit has seen them. Lei, G'Sell, Rinaldo,
-    Tibshirani, Wasserman, Distribution-free predictive inference for regression, J. Am. Stat. Assoc. 113, 1094-1111,
-    2018, arXiv:1604.04173.
+    where that is no integer; for p > 2 the larger of both), and made longer by sqrt(n / dof) as the fit has seen them.
+    Lei, G'Sell, Rinaldo, Tibshirani, Wasserman, Distribution-free predictive inference for regression, J. Am. Stat.
+    Assoc. 113, 1094-1111, 2018, arXiv:1604.04173.
     """
     samples, stats = result.samples, result.stats or {}
     if samples is None:
@@ -98,6 +99,8 @@ def _wide(result: Result, level: float) -> float:
     kept = slice(None) if samples.weight is None else samples.weight > 0
     residual = np.sort(np.abs(samples.y - result(samples.x))[kept])
     place = (len(residual) + 1) * level
+    if (result.arguments.get("loss_options") or {}).get("p", 2) > LEVELLING:
+        place = math.ceil(place)
     if place > len(residual):
         raise ArgumentError(f"{len(residual)} rows are too few for a band of level {level!r}. Choose a lower level.")
     size = float(np.interp(place, np.arange(1, len(residual) + 1), residual))
