@@ -103,6 +103,9 @@ def test_range_and_subnormals_are_true(name):
     assert known.next_up(Fraction(0)) == tiny == known.spacing(Fraction(0)) == known.spacing(least_normal / 3)
     assert known.round(tiny / 2) == 0  # a tie, to even
     assert known.round(tiny * Fraction(3, 2)) == 2 * tiny
+    assert known.clip(known.largest * 2) == known.largest
+    assert known.clip(known.least - 1) == known.least
+    assert known.clip(tiny / 3) == tiny / 3
     half_beyond = (known.largest + known.spacing(known.largest) / 2) - Fraction(1, 10**9)
     assert known.round(half_beyond) == known.largest
     with pytest.raises(ArgumentError, match="end of its range"):
@@ -164,6 +167,7 @@ def test_real_rounds_nothing():
     third = Fraction(1, 3)
     assert real.round(third) == third
     assert real.holds(third)
+    assert real.clip(third) == third
     assert real.spacing(third) == 0
     with pytest.raises(ArgumentError, match="no neighbours"):
         real.next_up(third)

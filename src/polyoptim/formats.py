@@ -61,6 +61,11 @@ class Format:
         """Tell whether a number lies between the ends of the range."""
         return (self.least is None or self.least <= value) and (self.largest is None or value <= self.largest)
 
+    def clip(self, value: Fraction) -> Fraction:
+        """Return the nearest number between the ends of the range."""
+        above = value if self.least is None else max(value, self.least)
+        return above if self.largest is None else min(above, self.largest)
+
     def round(self, value: Fraction) -> Fraction:
         """Return the number of the format that is nearest, of two as near the one whose last bit is 0.
 
