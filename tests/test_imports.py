@@ -24,7 +24,7 @@ def run(code: str) -> str:
 
 
 def test_import_loads_neither_torch_nor_numpy() -> None:
-    heavy = "{'torch', 'numpy', 'pandas', 'matplotlib', 'click', 'rich'}"
+    heavy = "{'torch', 'numpy', 'pandas', 'matplotlib', 'click', 'rich', 'scipy', 'flint'}"
     assert run(f"import polyoptim; dir(polyoptim); print({heavy} & set(sys.modules))") == "set()"
 
 

@@ -1,0 +1,233 @@
+"""Number formats: which rational numbers a coefficient may be, in exact arithmetic.
+
+Binary floating point as IEEE 754 has it, with gradual underflow: float64, float32, float16, and bfloat16, which is the
+upper half of a float32. Fixed point in two's complement, "qM.N". And "real", in which nothing is rounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from polyoptim.errors import ArgumentError
+from polyoptim.registry import match, unknown
+
+FIXED = re.compile(r"[qQ](\d{1,4})\.(\d{1,4})")
+MOST_BITS = 1024  # of a fixed-point number
+
+
+@dataclass(frozen=True)
+class Format:
+    """The numbers of one format, all of them rational.
+
+    Parameters
+    ----------
+    name : as users write it.
+    digits : bits of the significand with the leading one; None where all numbers are equally far apart.
+    finest : the binary logarithm of the smallest distance of two numbers; None where there is none ("real").
+    least, largest : the ends of the range; None where there are none.
+
+    Examples
+    --------
+    >>> half = FORMATS["float16"]
+    >>> half.round(Fraction(1, 3)), half.spacing(Fraction(1, 3)), half.hex(half.round(Fraction(1, 3)))
+    (Fraction(1365, 4096), Fraction(1, 4096), '0x1.554p-2')
+    """
+
+    name: str
+    digits: int | None
+    finest: int | None
+    least: Fraction | None
+    largest: Fraction | None
+
+    def spacing(self, value: Fraction) -> Fraction:
+        """Return how far apart numbers are from abs(value) upwards, as far as the next power of two; 0 for "real"."""
+        if self.finest is None:
+            return Fraction(0)
+        if self.digits is None or value == 0:
+            return power_of_two(self.finest)
+        return power_of_two(max(exponent(value) - self.digits + 1, self.finest))
+
+    def holds(self, value: Fraction) -> bool:
+        """Tell whether a rational number is one of the format's."""
+        if self.finest is None:
+            return True
+        return self.within(value) and (value / self.spacing(value)).denominator == 1
+
+    def within(self, value: Fraction) -> bool:
+        """Tell whether a number lies between the ends of the range."""
+        return (self.least is None or self.least <= value) and (self.largest is None or value <= self.largest)
+
+    def clip(self, value: Fraction) -> Fraction:
+        """Return the nearest number between the ends of the range."""
+        above = value if self.least is None else max(value, self.least)
+        return above if self.largest is None else min(above, self.largest)
+
+    def round(self, value: Fraction) -> Fraction:
+        """Return the number of the format that is nearest, of two as near the one whose last bit is 0.
+
+        Raises
+        ------
+        ArgumentError
+            Where it is so far beyond the range that IEEE 754 rounds to infinity, or two's complement would wrap.
+        """
+        if self.finest is None:
+            return value
+        step = self.spacing(value)
+        rounded = round(value / step) * step  # Python rounds rationals to nearest even
+        if not self.within(rounded):
+            raise ArgumentError(
+                f"{float(value):.9g} is out of the range of {self.name}, {float(self.least or 0):.9g} to "
+                f"{float(self.largest or 0):.9g}. Use a format with a wider range, or another scale."
+            )
+        return rounded
+
+    def next_up(self, value: Fraction) -> Fraction:
+        """Return the least number of the format above `value`, which need not be one itself.
+
+        Raises
+        ------
+        ArgumentError
+            Where there is none.
+        """
+        return self._next(value, 1)
+
+    def next_down(self, value: Fraction) -> Fraction:
+        """Return the greatest number of the format below `value`; see `next_up`."""
+        return self._next(value, -1)
+
+    def _next(self, value: Fraction, way: int) -> Fraction:
+        if self.finest is None:
+            raise ArgumentError("real numbers have no neighbours. Name a format such as 'float32'.")
+        step = self.spacing(value)
+        if way * value < 0 and abs(value) == step * 2 ** ((self.digits or 0) - 1) and step > power_of_two(self.finest):
+            step /= 2  # towards zero from a power of two
+        found = ((value * way) // step + 1) * step * way
+        if not self.within(found):
+            raise ArgumentError(f"{self.name} has no number beyond {float(value):.9g}, which is the end of its range.")
+        return found
+
+    def hex(self, value: Fraction) -> str:
+        """Return a number of the format as text from which it is read back exactly.
+
+        Floating point as C and ``float.fromhex`` have it, with no digit to spare: 0x1.8p-3. Fixed point as the integer
+        that is stored, with its sign: -0x4000. "real" as a fraction: 1/3.
+
+        Raises
+        ------
+        ArgumentError
+            Where the format does not hold the value.
+        """
+        if self.finest is None:
+            return str(value)
+        if not self.holds(value):
+            raise ArgumentError(f"{value} is no number of {self.name}. Round it first.")
+        if self.digits is None:
+            return hex(int(value / power_of_two(self.finest)))
+        if value == 0:
+            return "0x0p+0"
+        high = exponent(value)
+        fraction = abs(value) / power_of_two(high) - 1
+        places = 0 if fraction == 0 else -(-(fraction.denominator.bit_length() - 1) // 4)
+        tail = f".{int(fraction * 16**places):0{places}x}" if places else ""
+        return f"{'-' if value < 0 else ''}0x1{tail}p{high:+d}"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def power_of_two(power: int) -> Fraction:
+    """Return 2**power exactly."""
+    return Fraction(1 << power) if power >= 0 else Fraction(1, 1 << -power)
+
+
+def exponent(value: Fraction) -> int:
+    """Return the e with ``2**e <= abs(value) < 2**(e + 1)``, of a value that is not 0."""
+    over = abs(value.numerator).bit_length() - value.denominator.bit_length()
+    return over if abs(value) >= power_of_two(over) else over - 1
+
+
+def _floating(name: str, digits: int, smallest: int, high: int) -> Format:
+    """Return a binary format: `smallest` is the exponent of the least normal number, `high` of the greatest binade."""
+    largest = (2 - power_of_two(1 - digits)) * power_of_two(high)
+    return Format(name, digits, smallest - digits + 1, -largest, largest)
+
+
+def fixed_point(whole: int, fraction: int) -> Format:
+    """Return "qM.N": a sign bit, M integer bits and N fraction bits, M + N + 1 in all.
+
+    The numbers are k / 2**N for whole k with -2**(M + N) <= k < 2**(M + N). The sign is not one of the M bits, as DSP
+    libraries write it: q0.15 fills 16 bits, q15.16 and q5.26 fill 32. (In the other convention, in which M counts the
+    sign, q0.15 is called q1.15.)
+    """
+    end = power_of_two(whole)
+    return Format(f"q{whole}.{fraction}", None, -fraction, -end, end - power_of_two(-fraction))
+
+
+FORMATS = {
+    "float64": _floating("float64", 53, -1022, 1023),
+    "float32": _floating("float32", 24, -126, 127),
+    "float16": _floating("float16", 11, -14, 15),
+    "bfloat16": _floating("bfloat16", 8, -126, 127),
+    "real": Format("real", None, None, None, None),
+}
+
+
+def find_format(name: Any) -> Format:
+    """Return a format by name: float64, float32, float16, bfloat16, real, or fixed point such as "q5.26".
+
+    Raises
+    ------
+    UnknownNameError
+        With the nearest name.
+    """
+    if isinstance(name, Format):
+        return name
+    fixed = FIXED.fullmatch(name) if isinstance(name, str) else None
+    if fixed is None:
+        known = [*FORMATS, "qM.N"]
+        found = match("format", name, known)
+        if found == "qM.N":
+            raise unknown("format", name, [*FORMATS, "q0.15", "q5.26"])
+        return FORMATS[found]
+    whole, fraction = int(fixed[1]), int(fixed[2])
+    if not 1 <= whole + fraction < MOST_BITS:
+        raise ArgumentError(f"format {name!r} must have 1 to {MOST_BITS - 1} bits beside its sign, as 'q5.26' has 31.")
+    return fixed_point(whole, fraction)
+
+
+def read_format(given: Any, powers: Sequence[int]) -> tuple[Format, ...]:
+    """Return a format for each power: the one that is named, or those of a list as long as the powers.
+
+    Raises
+    ------
+    ArgumentError
+        With a sentence for each name that is none, or where the list has another length.
+
+    Examples
+    --------
+    >>> [str(each) for each in read_format(["bfloat16", "q1.14"], [1, 3])]
+    ['bfloat16', 'q1.14']
+    """
+    if isinstance(given, (str, Format)):
+        return (find_format(given),) * len(powers)
+    if not isinstance(given, Sequence):
+        raise ArgumentError(
+            f"format must be a name such as 'float32', or a list with one for each power, got {given!r}."
+        )
+    if len(given) != len(powers):
+        raise ArgumentError(
+            f"format must have one name for each of the {len(powers)} powers {list(powers)}, got {len(given)}."
+        )
+    found, wrong = [], []
+    for name in given:
+        try:
+            found.append(find_format(name))
+        except ArgumentError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ArgumentError("\n".join(wrong))
+    return tuple(found)
