@@ -66,7 +66,7 @@ def test_every_operation_of_the_text_has_a_twin():
 
 @pytest.mark.parametrize("far", [0.0, 2000.0, 1.7e9])
 @pytest.mark.parametrize("kind", [None, "weight", "sigma"])
-def test_each_group_is_what_a_fit_of_its_rows_gives(kind, far):
+def test_each_group_is_what_a_fit_of_its_rows_gives(kind, far, tmp_path):
     x, y, labels, rng = uneven(3, far=far)
     more = {} if kind is None else {kind: rng.random(len(x)) + 0.01}
     table = fit(x, y, by=labels, degree=3, **more)
@@ -102,6 +102,9 @@ def test_each_group_is_what_a_fit_of_its_rows_gives(kind, far):
         assert result.formula == alone.formula
         assert np.array_equal(result.coef, alone.coef)
         assert result.target["group"] == label
+        if place < 3:
+            result.save(tmp_path / "group.json")
+            assert polyoptim.load(tmp_path / "group.json").target == result.target
 
 
 @pytest.mark.parametrize("basis", list(FAMILIES))

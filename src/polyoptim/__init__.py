@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "train": "polyoptim.training",
     "fit": "polyoptim.fitting",
+    "approximate": "polyoptim.approximating",
     "race": "polyoptim.racing.contest",
     "sweep": "polyoptim.racing.landscape",
     "advise": "polyoptim.racing.advice",

@@ -1,5 +1,6 @@
 from polyoptim import callbacks as callbacks
 from polyoptim import nn as nn
+from polyoptim.approximating import approximate as approximate
 from polyoptim.errors import ArgumentError as ArgumentError
 from polyoptim.errors import CellTypeError as CellTypeError
 from polyoptim.errors import CheckpointError as CheckpointError

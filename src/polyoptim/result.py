@@ -51,7 +51,7 @@ EXPORTERS = Registry(
 ENDINGS = {".ipynb": "notebook", ".json": "json", ".onnx": "onnx", ".tex": "latex"}
 PROGRAMS = ("torch", "notebook")  # that repeat a run
 OF_MANY = ("latex", "json", "onnx")  # what holds a polynomial in several columns
-SCRIPTS = {"train": "torch", "fit": "numpy"}
+SCRIPTS = {"train": "torch", "fit": "numpy", "approximate": "numpy"}
 # Bands of a fit; loaded late, for it takes the distributions along.
 PREDICT = Registry("prediction", {"predict": "polyoptim.prediction:predict"})
 
@@ -64,7 +64,7 @@ class Result:
 
     Parameters
     ----------
-    verb : what made it: "train" or "fit".
+    verb : what made it: "train", "fit" or "approximate".
     coef : dense coefficients in `basis`, lowest degree first, shape (degree + 1,).
     basis : the family by name.
     domain : the interval [a, b] of x.
@@ -87,6 +87,11 @@ class Result:
         found, and the versions that ran them.
     notes : sentences about what the user should know.
     stats : errors and quality of a fit, by name; None for other verbs.
+    sup_error_bound, lower_bound : of an approximation: an upper bound of its largest error where it is proved, and what
+        no polynomial with such coefficients is below; None for others.
+    coef_hex : the coefficients as they stand in their format, lowest power first: hexadecimal floats, integers of fixed
+        point, fractions where nothing is rounded.
+    certificate : with which anybody can check `sup_error_bound` again; None where nothing was proved.
     terms, domains : with several columns of x: the power of each column in each coefficient, and the range of each
         column; `domain` is then that of the first. None with one column.
     """
@@ -120,6 +125,10 @@ class Result:
     versions: Mapping[str, str]
     notes: tuple[str, ...] = field(default=())
     stats: Mapping[str, Any] | None = None
+    sup_error_bound: float | None = None
+    lower_bound: float | None = None
+    coef_hex: tuple[str, ...] | None = None
+    certificate: Mapping[str, Any] | None = None
     terms: tuple[tuple[int, ...], ...] | None = None
     domains: tuple[tuple[float, float], ...] | None = None
 
@@ -284,8 +293,11 @@ class Result:
             For onnx where it is not installed.
         """
         kind = match("export", to, EXPORTERS) if to is not None else export_kind(path, self.verb)
-        if self.verb == "fit" and kind in PROGRAMS:
-            raise ExportError(f"a fit is solved at once, so no {kind} can repeat it. Export .py, .onnx, .tex or .json.")
+        if self.verb != "train" and kind in PROGRAMS:
+            what = "a fit" if self.verb == "fit" else "an approximation"
+            raise ExportError(
+                f"{what} is solved at once, so no {kind} can repeat it. Export .py, .onnx, .tex or .json."
+            )
         if self.terms is not None and kind not in OF_MANY:
             raise ExportError(
                 f"a polynomial in several columns cannot be exported as {kind}. Export .onnx, .tex or .json."

@@ -15,9 +15,17 @@ from polyoptim.solution import Row, Status, Trace
 from polyoptim.targets.samples import Samples
 
 FORMAT = "polyoptim result"
-LATER = ("stats", "terms", "domains")  # fields that older files lack
+LATER = (
+    "stats",
+    "terms",
+    "domains",
+    "sup_error_bound",
+    "lower_bound",
+    "coef_hex",
+    "certificate",
+)  # fields that older files lack
 VERSION = 1
-VERBS = ("train", "fit")
+VERBS = ("train", "fit", "approximate")
 
 Check = Callable[[Any], Any]
 
@@ -57,6 +65,8 @@ def to_document(result: Any) -> dict[str, Any]:
         "notes": list(result.notes),
         "stats": None if result.stats is None else _finite_all(result.stats),
         "terms": None if result.terms is None else [list(term) for term in result.terms],
+        "coef_hex": None if result.coef_hex is None else list(result.coef_hex),
+        "certificate": None if result.certificate is None else dict(result.certificate),
         "domains": None if result.domains is None else [list(ends) for ends in result.domains],
     }
 
@@ -224,7 +234,9 @@ def _samples(value: Any) -> Samples:
 
 
 def _target(value: Any) -> dict[str, Any]:
-    target: dict[str, Any] = _mapping(_either(_text, _list(_text), _mapping(_text)))(value)
+    target: dict[str, Any] = _mapping(_either(_text, _integer, _list(_text), _list(_list(_text)), _mapping(_text)))(
+        value
+    )
     _need(all(isinstance(target.get(name, ""), str) for name in ("kind", "text", "y")), "names as text")
     _need(target.get("kind") in ("expression", "callable", "arrays", "table"), "a kind of target")
     _need("text" in target, "the text of the target")
@@ -354,6 +366,10 @@ FIELDS: dict[str, Check] = {
     "versions": _members({"polyoptim": _text}),
     "notes": lambda value: tuple(_list(_text)(value)),
     "stats": _or_none(_mapping(_anything)),
+    "sup_error_bound": _or_none(_number),
+    "lower_bound": _or_none(_number),
+    "coef_hex": _or_none(lambda value: tuple(_list(_text)(value))),
+    "certificate": _or_none(_mapping(_anything)),
     "terms": _or_none(lambda value: tuple(tuple(term) for term in _list(_list(_integer))(value))),
     "domains": _or_none(lambda value: tuple(_list(_interval)(value))),
 }

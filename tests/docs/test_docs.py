@@ -50,7 +50,15 @@ def lesson_prose():
     return "\n\n".join([ast.get_docstring(ast.parse(source)), *comments])
 
 
-PAGES = ["gallery/polynomial_optim.po", "index.po", "coverage.po", "fit.po", "estimator.po", "sphinx.po"]
+PAGES = [
+    "gallery/polynomial_optim.po",
+    "index.po",
+    "coverage.po",
+    "fit.po",
+    "approximate.po",
+    "estimator.po",
+    "sphinx.po",
+]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +68,7 @@ PAGES = ["gallery/polynomial_optim.po", "index.po", "coverage.po", "fit.po", "es
         ("index.po", (ROOT / "docs" / "index.rst").read_text(encoding="utf-8")),
         ("coverage.po", (ROOT / "docs" / "coverage.rst").read_text(encoding="utf-8")),
         ("fit.po", (ROOT / "docs" / "fit.rst").read_text(encoding="utf-8")),
+        ("approximate.po", (ROOT / "docs" / "approximate.rst").read_text(encoding="utf-8")),
         ("estimator.po", (ROOT / "docs" / "estimator.rst").read_text(encoding="utf-8")),
     ],
 )

@@ -20,6 +20,7 @@ COMMANDS = Registry(
     {
         "train": "polyoptim.cli.train:train",
         "fit": "polyoptim.cli.fit:fit",
+        "approximate": "polyoptim.cli.approximate:approximate",
         "race": "polyoptim.cli.race:race",
         "sweep": "polyoptim.cli.sweep:sweep",
         "advise": "polyoptim.cli.advise:advise",
@@ -51,11 +52,12 @@ class Commands(click.RichGroup):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "POLYOPTIM"})
 @click.version_option(__version__, prog_name="polyoptim")
 def cli() -> None:
-    """Polynomials: trained with PyTorch next to the best that any such can do, or fitted to data with error bars.
+    """Polynomials: trained with PyTorch next to the best that any can do, fitted to data, or approximating a function.
 
     \b
     polyoptim train "sin(x)" --seed 0 --save sine.json
     polyoptim fit data.csv --x t --y v --degree 2
+    polyoptim approximate "2**x" --domain 0 1 --degree 3 --format float32
     polyoptim race "sin(x)" --optimizers all
     polyoptim sweep "sin(x)" --over lr=1e-6:1:61:log --over momentum=0:0.99:40 --plot map.png
     polyoptim advise "sin(x)"

@@ -14,7 +14,7 @@ from polyoptim.cli.codes import FAILED
 from polyoptim.cli.files import check_files, write_files
 from polyoptim.cli.output import announce_compiling, emit, say
 from polyoptim.cli.problem import completion
-from polyoptim.cli.words import NUMBER, WORD, Command, powers, settings, words
+from polyoptim.cli.words import NUMBER, WORD, Command, coefficients, powers, settings, words
 from polyoptim.errors import ArgumentError
 from polyoptim.registry import Registry
 
@@ -136,7 +136,7 @@ def fit(
     result = polyoptim.fit(
         data,
         **given,
-        fixed=_fixed(fixed),
+        fixed=coefficients(fixed),
         through=[point.split(",") for point in through] or None,
         loss_options=settings("--loss-set", loss_set),
     )
@@ -183,18 +183,6 @@ def _show_table(table: Any, save: str | None, *, as_json: bool, quiet: bool, str
     if bad:
         say(f"polyoptim fit: {bad} of {len(table)} groups did not converge.")
     return FAILED if bad else 0
-
-
-def _fixed(pairs: Sequence[str]) -> dict[str, str] | None:
-    found: dict[str, str] = {}
-    for pair in pairs:
-        power, equals, text = pair.partition("=")
-        if not equals:
-            raise ArgumentError(f"--fixed takes POWER=VALUE, got {pair!r}.")
-        if power in found:
-            raise ArgumentError(f"--fixed has the power {power!r} twice. Give it once.")
-        found[power] = text
-    return found or None
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -146,6 +146,19 @@ def powers(text: str | None) -> list[Any] | None:
     return None if text is None else [part.strip() for part in text.split(",")]
 
 
+def coefficients(pairs: Sequence[str]) -> dict[str, str] | None:
+    """Return the coefficients of words ``POWER=VALUE``, None for none."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        power, equals, text = pair.partition("=")
+        if not equals:
+            raise ArgumentError(f"--fixed takes POWER=VALUE, got {pair!r}.")
+        if power in found:
+            raise ArgumentError(f"--fixed has the power {power!r} twice. Give it once.")
+        found[power] = text
+    return found or None
+
+
 def words(text: str) -> list[str]:
     """Return the words between the commas that are in no brackets.
 

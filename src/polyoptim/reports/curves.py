@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
+from polyoptim.errors import ArgumentError
 from polyoptim.result import Result
+from polyoptim.solvers.sought import Sought
+from polyoptim.targets.constants import read_constant
 from polyoptim.targets.expression import parse
 
 Array = npt.NDArray[np.float64]
 
+KINDS = ("absolute", "relative")  # of errors by name; others are weights
+BITS = 120  # of the points of a picture
 DEGREES = {0: "constant", 1: "line", 2: "quadratic", 3: "cubic", 4: "quartic", 5: "quintic"}
 
 
@@ -23,6 +29,21 @@ def target_points(result: Result, count: int) -> tuple[Array, Array]:
     a, b = result.domain
     x = a + (b - a) * np.linspace(0, 1, count)
     return x, parse(result.target["text"]).evaluate("numpy", x)
+
+
+def error_curves(result: Result, count: int) -> Iterator[tuple[Array, Array, Array, Array]]:
+    """Yield x, target, polynomial and weighted p - f for each interval of an approximation's domain, in many digits."""
+    if result.target["kind"] != "expression":
+        raise ArgumentError("a picture of an approximation wants an expression as target.")
+    error = result.arguments["error"]
+    sought = Sought(parse(result.target["text"]).root, error if error in KINDS else parse(error).root)
+    coef = {power: Fraction(value) for power, value in enumerate(result.coef.tolist())}
+    for ends in result.target["domains"]:
+        low, high = (read_constant(end, "domain").nearest(BITS) for end in ends)
+        points = sought.usable([low + (high - low) * Fraction(place, count - 1) for place in range(count)])
+        x = np.array([float(point) for point in points])
+        values = np.array([float(sought.value(point)) for point in points])
+        yield x, values, np.asarray(result(x)), -sought.errors(coef, points)
 
 
 def grid(result: Result, count: int) -> Array:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from polyoptim.errors import ArgumentError
 from polyoptim.reports.curves import (
+    error_curves,
     grid,
     kind_of_polynomial,
     optimum_curve,
@@ -37,6 +38,8 @@ def figure(result: Result, path: str | os.PathLike[str] | None = None) -> Figure
         raise ArgumentError("a picture wants one column of x; this result has several.")
     if result.verb == "fit":
         return _of_fit(result, path)
+    if result.verb == "approximate":
+        return _of_approximation(result, path)
     drawn = Figure(figsize=(10, 7), dpi=120, layout="constrained")
     FigureCanvasAgg(drawn)
     axes = drawn.subplots(2, 2)
@@ -47,6 +50,34 @@ def figure(result: Result, path: str | os.PathLike[str] | None = None) -> Figure
     for panel in axes.flat:
         panel.grid(alpha=0.25)
     drawn.suptitle(_wrapped(result.formula), fontsize=10)
+    if path is not None:
+        save(drawn, path)
+    return drawn
+
+
+def _of_approximation(result: Result, path: str | os.PathLike[str] | None) -> Figure:
+    """Return the error on the domain with its bounds, and target and polynomial above it."""
+    drawn = Figure(figsize=(9, 7), dpi=120, layout="constrained")
+    FigureCanvasAgg(drawn)
+    above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(1, 2))
+    for x, f, p, error in error_curves(result, POINTS):
+        above.plot(x, f, color=TARGET, lw=2.5, label="target")
+        above.plot(x, p, color=LEARNED, lw=1.2, ls="--", label="polynomial")
+        below.plot(x, error, color=LEARNED, lw=1.2, label="error")
+    bound = result.sup_error if result.sup_error_bound is None else result.sup_error_bound
+    word = "proved" if result.sup_error_kind == "proved" else result.sup_error_kind
+    for side in (1, -1):
+        below.axhline(side * bound, color=BEST, lw=1, label=f"largest, {word}: {bound:.6g}" if side > 0 else None)
+        if result.lower_bound is not None:
+            said = f"no such polynomial is below {result.lower_bound:.6g}" if side > 0 else None
+            below.axhline(side * result.lower_bound, color=OTHERS[2], lw=1, ls=":", label=said)
+    kind = result.arguments["error"]
+    below.set(xlabel="x", ylabel=f"{kind} error" if kind in ("absolute", "relative") else f"error times {kind}")
+    for panel in (above, below):
+        handles = dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))
+        panel.legend(handles.values(), handles.keys(), fontsize=8, loc="best")
+        panel.grid(alpha=0.25)
+    drawn.suptitle(_wrapped(f"{result.target['text']}: {result.formula}"), fontsize=10)
     if path is not None:
         save(drawn, path)
     return drawn

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from polyoptim.reports.approximation_text import approximation_report
 from polyoptim.reports.canvas import Canvas
 from polyoptim.reports.curves import (
     at_row,
@@ -37,6 +38,8 @@ def report(result: Result, plot: bool | None = None) -> str:
     """
     if result.verb == "fit":
         return fit_report(result)
+    if result.verb == "approximate":
+        return approximation_report(result)
     parts = [_title(result)]
     if result.terms is None and (plot if plot is not None else sys.stdout.isatty()):
         plain = not _can_draw(getattr(sys.stdout, "encoding", None))

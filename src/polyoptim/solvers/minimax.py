@@ -101,14 +101,13 @@ def minimax(
     reference: Points = []
     for turn in range(ROUNDS):
         errors = sought.errors(coef, points)
-        size = float(np.abs(errors).max()) or 1.0
-        change, level, reference = _program(sought, space, coef, conditions, points, errors / size)
-        coef = added(coef, space.in_powers(size * change), bits, space.size_of_x)
+        change, level, reference = _program(sought, space, coef, conditions, points, errors)
+        coef = added(coef, space.in_powers(change), bits, space.size_of_x)
         extrema, heights = _extrema(sought, coef, domains, points)
         largest = float(np.abs(heights).max(initial=0.0))
         if best is None or largest < best[0]:
             best = largest, coef
-        if largest <= level * size * (1 + SOLVER) or largest < ZERO:
+        if largest <= level * (1 + SOLVER) or largest < ZERO:
             break
         if turn >= FEW_ROUNDS:  # from here on levelling alone is faster, where it is possible
             error, tried, own = _levelled(sought, space, (*best, reference), domains, conditions, points, bits)

@@ -1,0 +1,294 @@
+"""approximate(): a function by a polynomial in a number format, with a proved error."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from polyoptim import __version__
+from polyoptim.arguments import Arguments, check_powers
+from polyoptim.canonical import plain
+from polyoptim.errors import ArgumentError
+from polyoptim.formats import Format, read_format
+from polyoptim.registry import match
+from polyoptim.result import Result
+from polyoptim.solution import Status, Trace
+from polyoptim.solvers.approximation import Approximated, Asked, approximate_function, parity, smallest_degree
+from polyoptim.solvers.enclosure import Enclosure
+from polyoptim.solvers.proof import to_certificate
+from polyoptim.solvers.supremum import enclose
+from polyoptim.targets.constants import Constant, read_constant
+from polyoptim.targets.expression import Expression, number, parse
+from polyoptim.targets.nodes import Node
+
+END_BITS = 160  # to which ends that are no rational numbers are rounded outwards
+OBJECTIVES = ("minimax",)
+FIRST_DEGREE = 0
+
+
+def approximate(
+    target: Any,
+    *,
+    domain: Any,
+    degree: Any = None,
+    tolerance: Any = None,
+    powers: Sequence[Any] | None = None,
+    fixed: Mapping[Any, Any] | None = None,
+    error: Any = "absolute",
+    format: Any = "float64",  # noqa: A002 - the word for it
+    objective: str = "minimax",
+    through: Any = None,
+    prove: bool = True,
+) -> Result:
+    """Approximate a function by a polynomial whose coefficients are numbers of a format.
+
+    The polynomial has the least largest error that a search in the format finds, next to a bound that no polynomial is
+    below; its own error is proved: enclosed in ball arithmetic, with a certificate.
+
+    Parameters
+    ----------
+    target : an expression in x, or a function of floats, of which nothing can be proved.
+    domain : a pair of numbers or texts such as ``(0, "pi/4")``, or a list of such pairs. Ends that are no rational
+        numbers are rounded outwards.
+    degree, tolerance, powers : the highest power; or the largest error that is allowed, for which the lowest degree is
+        looked for; or the list of all powers that may appear. For an odd or even function on a symmetric domain only
+        such powers are taken, unless `powers` says otherwise.
+    fixed : coefficients that keep their value, such as ``{0: 1}``; numbers of the format.
+    error : "absolute", "relative", or an expression w: the error is then abs(w (p - f)).
+    format : "float64", "float32", "float16", "bfloat16", "real" (nothing is rounded), fixed point such as "q5.26", or a
+        list, one for each power, ascending.
+    objective : "minimax".
+    through : values of x at which the polynomial has the value of the target.
+    prove : whether the error is proved; sampled where not.
+
+    Returns
+    -------
+    Result
+        With `coef` in powers of x, `coef_hex`, `sup_error`, `sup_error_kind`, `sup_error_bound`, `lower_bound` and
+        `certificate`.
+
+    Raises
+    ------
+    ArgumentError
+        With a sentence for each wrong argument.
+    DataError
+        For a target without values on the domain, or with zeros that no polynomial has, for a relative error.
+
+    Examples
+    --------
+    >>> found = approximate("2**x", domain=(0, 1), degree=3, error="relative", format="float32", fixed={0: 1})
+    >>> found.sup_error_kind, f"{found.sup_error:.4g}", found.coef_hex[0]
+    ('proved', '8.559e-05', '0x1p+0')
+    """
+    arguments = {name: value for name, value in locals().items() if name != "target"}
+    begin = time.perf_counter()
+    check = Arguments()
+    sought = check(lambda: _target(target))
+    pieces: list[tuple[Constant, Constant]] = check(lambda: _domains(domain))
+    weight = check(lambda: _weight(error))
+    check(lambda: match("objective", objective, OBJECTIVES))
+    bound = check(lambda: None if tolerance is None else _tolerance(tolerance))
+    chosen = check(lambda: _powers(degree, tolerance, powers))
+    held = check(lambda: _fixed(fixed))
+    points = check(lambda: _through(through))
+    check.done()
+    assert pieces is not None  # noqa: S101
+    ends = tuple((low.below(END_BITS), high.above(END_BITS)) for low, high in pieces)
+    expression, root = sought
+    side = None if powers is not None else parity(root, ends)
+
+    def asked(highest: int) -> Asked:
+        own = chosen if powers is not None else tuple(k for k in range(highest + 1) if side is None or k % 2 == side)
+        outside = [power for power in held if power not in own]
+        if outside:
+            raise ArgumentError(f"fixed has power {outside[0]}, which is not among the powers {list(own)}. Add it.")
+        formats = read_format(format, own)
+        given = {power: _held(held[power], power, own, formats) for power in held}
+        return Asked(root, weight, ends, own, formats, given, points)
+
+    if bound is None:
+        found = approximate_function(asked(chosen[-1]))
+    else:
+        found = smallest_degree(asked, bound, max([FIRST_DEGREE, *held]))
+    enclosure = (
+        enclose(root, found.coef, [_ends(one) for one in pieces], error=weight) if prove and expression else None
+    )
+    seconds = time.perf_counter() - begin
+    return _result(expression, target, pieces, found, enclosure, arguments, seconds)
+
+
+def _target(target: Any) -> tuple[Expression | None, Node | Callable[[float], float]]:
+    if isinstance(target, Expression):
+        return target, target.root
+    if isinstance(target, str):
+        found = parse(target)
+        return found, found.root
+    if callable(target):
+        return None, target
+    raise ArgumentError(f"target must be an expression in x or a function of floats, got {type(target).__name__}.")
+
+
+def _domains(domain: Any) -> list[tuple[Constant, Constant]]:
+    if isinstance(domain, str) or not isinstance(domain, Iterable):
+        raise ArgumentError(f"domain must be a pair of numbers a < b, or a list of pairs, got {domain!r}.")
+    given = list(domain)
+    several = bool(given) and all(isinstance(one, Iterable) and not isinstance(one, str) for one in given)
+    pairs = [list(one) for one in given] if several else [given]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ArgumentError(f"domain must be a pair of numbers a < b, or a list of pairs, got {domain!r}.")
+    found = [(read_constant(a, "domain"), read_constant(b, "domain")) for a, b in pairs]
+    for low, high in found:
+        if not low.below(END_BITS) < high.above(END_BITS) or not low.above(END_BITS) < high.below(END_BITS):
+            raise ArgumentError(
+                f"domain must have a < b, got {low.text} and {high.text}. Give them in ascending order."
+            )
+    found.sort(key=lambda pair: pair[0].below(END_BITS))
+    for (_, end), (start, _) in itertools.pairwise(found):
+        if end.above(END_BITS) > start.below(END_BITS):
+            raise ArgumentError(f"the intervals of domain overlap at {start.text}. Give them apart.")
+    return found
+
+
+def _ends(pair: tuple[Constant, Constant]) -> tuple[Any, Any]:
+    low, high = (end.exact if end.exact is not None else end.root for end in pair)
+    return low, high
+
+
+def _weight(error: Any) -> str | Node:
+    if error in ("absolute", "relative"):
+        return str(error)
+    if not isinstance(error, str):
+        raise ArgumentError(f"error must be 'absolute', 'relative' or an expression in x, got {error!r}.")
+    return parse(error).root
+
+
+def _tolerance(tolerance: Any) -> float:
+    found = number(tolerance, "tolerance")
+    if not found > 0:
+        raise ArgumentError(f"tolerance must be a number > 0, got {found!r}.")
+    return found
+
+
+def _powers(degree: Any, tolerance: Any, powers: Any) -> tuple[int, ...]:
+    given = [
+        name for name, value in (("degree", degree), ("tolerance", tolerance), ("powers", powers)) if value is not None
+    ]
+    if len(given) != 1:
+        said = "none of them" if not given else " and ".join(given)
+        raise ArgumentError(f"give one of degree, tolerance and powers, got {said}.")
+    return () if tolerance is not None else check_powers(degree, powers)
+
+
+def _fixed(fixed: Any) -> dict[int, Constant]:
+    if fixed is None:
+        return {}
+    if not isinstance(fixed, Mapping):
+        raise ArgumentError(f"fixed must map powers to values such as {{0: 1}}, got {fixed!r}.")
+    return {check_powers(power, None)[-1]: read_constant(value, "fixed") for power, value in fixed.items()}
+
+
+def _held(value: Constant, power: int, powers: Sequence[int], formats: Sequence[Format]) -> Fraction:
+    """Return a fixed coefficient, which must be a number of its format."""
+    own = formats[powers.index(power)]
+    exact = value.exact if value.exact is not None else value.nearest(400)
+    if own.holds(exact) and value.exact is not None:
+        return exact
+    nearest = own.round(exact)
+    if own.finest is None:
+        return exact
+    raise ArgumentError(
+        f"fixed coefficient {value.text} of power {power} is no number of {own}. Give one, such as {float(nearest)!r}."
+    )
+
+
+def _through(through: Any) -> tuple[Fraction, ...]:
+    if through is None:
+        return ()
+    given = through if isinstance(through, Iterable) and not isinstance(through, str) else [through]
+    found = [read_constant(x, "through") for x in given]
+    wrong = [one.text for one in found if one.exact is None]
+    if wrong:
+        raise ArgumentError(f"through must be rational numbers, got {wrong[0]}. Fix a coefficient instead.")
+    return tuple(one.exact for one in found if one.exact is not None)
+
+
+def _result(
+    expression: Expression | None,
+    target: Any,
+    pieces: Sequence[tuple[Constant, Constant]],
+    found: Approximated,
+    enclosure: Enclosure | None,
+    arguments: Mapping[str, Any],
+    seconds: float,
+) -> Result:
+    asked, notes = found.asked, list(found.notes)
+    size = max(asked.powers) + 1
+    exact = [found.coef.get(power, Fraction(0)) for power in range(size)]
+    formats = dict(zip(asked.powers, asked.formats, strict=True))
+    texts = tuple(_written(value, formats.get(power)) for power, value in enumerate(exact))
+    error, bound, certificate = found.error, None, None
+    if enclosure is not None and enclosure.proved:
+        error, bound, certificate = enclosure.lower, enclosure.upper, to_certificate(enclosure)
+    else:
+        error = error if enclosure is None else max(error, enclosure.lower)
+        notes.append(_unproved(expression, enclosure))
+    lower = min(found.lower, bound if bound is not None else error)
+    domain = (float(pieces[0][0].nearest(END_BITS)), float(pieces[-1][1].nearest(END_BITS)))
+    text = expression.text if expression else getattr(target, "__name__", "a function")
+    about: dict[str, Any] = {"kind": "expression" if expression else "callable", "text": text}
+    about["domains"] = [[low.text, high.text] for low, high in pieces]
+    told = {"powers": list(asked.powers), "format": [str(one) for one in asked.formats], "domain": about["domains"]}
+    return Result(
+        verb="approximate",
+        coef=np.array([float(value) for value in exact]),
+        basis="power",
+        domain=domain,
+        window=None,
+        powers=asked.powers,
+        target=about,
+        loss=error,
+        optimum=None,
+        optimum_kind=None,
+        optimum_coef=None,
+        excess=None,
+        gap=error / lower - 1 if lower > 0 else None,
+        sup_error=error,
+        sup_error_kind="sampled" if bound is None else "proved",
+        trace=Trace(),
+        status=Status.CONVERGED,
+        message="Solved.",
+        steps=0,
+        seconds=seconds,
+        engine="",
+        seed=None,
+        count=0,
+        samples=None,
+        arguments={name: plain(value) for name, value in {**arguments, **told}.items()},
+        method={},
+        versions={"polyoptim": __version__, "numpy": np.__version__},
+        notes=tuple(notes),
+        sup_error_bound=bound,
+        lower_bound=lower,
+        coef_hex=texts,
+        certificate=certificate,
+    )
+
+
+def _written(value: Fraction, own: Format | None) -> str:
+    """Return a coefficient as it stands in its format; powers that may not appear are 0."""
+    if own is None or own.finest is None:
+        return str(value)
+    return own.hex(value)
+
+
+def _unproved(expression: Expression | None, enclosure: Enclosure | None) -> str:
+    if expression is None:
+        return "The error is sampled: nothing can be proved of a function that is no expression."
+    if enclosure is None:
+        return "The error is sampled: no proof was asked for."
+    return f"The error is sampled: {enclosure.reason}"

@@ -1,0 +1,51 @@
+"""The report of an approximation: coefficients as they ship, the error with its kind, and how near the best it is."""
+
+from __future__ import annotations
+
+from polyoptim.reports.curves import kind_of_polynomial, power_name
+from polyoptim.result import Result
+
+KINDS = {
+    "proved": "proved: no x of the domain has a larger one",
+    "exhaustive": "exhaustive: every input was tried",
+    "sampled": "sampled: a larger one may exist between the points",
+}
+
+
+def approximation_report(result: Result) -> str:
+    """Return the report of an approximation as aligned text."""
+    ends = " and ".join(f"[{low}, {high}]" for low, high in result.target["domains"])
+    title = f"polyoptim approximate: a {kind_of_polynomial(result)} for {result.target['text']} on {ends}"
+    parts = [title, _coefficients(result), _errors(result), *(f"Note: {note}" for note in result.notes)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _coefficients(result: Result) -> str:
+    """Return a table of the coefficients: decimal, and as they stand in their format."""
+    texts = result.coef_hex or ()
+    formats = dict(zip(result.powers, result.arguments["format"], strict=True))
+    rows = [("coefficient of", "decimal", "exactly", "format")]
+    rows += [
+        (power_name(power, "x"), repr(float(result.coef[power])), texts[power], formats[power])
+        for power in result.powers
+    ]
+    widths = [max(len(row[place]) for row in rows) for place in range(4)]
+    return "\n".join(
+        f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip() for row in rows
+    )
+
+
+def _errors(result: Result) -> str:
+    error = result.arguments["error"]
+    kind = {"absolute": "absolute", "relative": "relative"}.get(error, f"weighted by {error}")
+    rows = [("largest error", f"{result.sup_error:.10g}   {kind}, {KINDS[result.sup_error_kind]}")]
+    if result.sup_error_bound is not None:
+        rows.append(("proved bound", f"{result.sup_error_bound:.10g}"))
+    if result.lower_bound is not None:
+        gap = "" if result.gap is None else f"; the gap is {100 * result.gap:.3g} %"
+        rows.append(("lower bound", f"{result.lower_bound:.10g}   no such polynomial has a smaller error{gap}"))
+    degree, free = result.degree, len(result.powers)
+    rows.append(("cost", f"{free} coefficients, degree {degree}: {degree} multiplications and additions by Horner"))
+    rows.append(("time", f"{result.seconds:.3g} s"))
+    width = max(len(label) for label, _ in rows)
+    return "\n".join(f"{label:<{width}}  {text}" for label, text in rows)
