@@ -167,6 +167,13 @@ def test_real_coefficients_come_back_as_they_are():
     assert (found.gap, found.boxes) == (0, 0)
 
 
+def test_real_coefficients_are_moved_to_given_points():
+    given, found = solve("exp(x)", range(5), "real", through=[(Fraction(0), Fraction(1))])
+    assert found.coef[0] == 1
+    assert sound(given, found)
+    assert found.gap <= 1e-4
+
+
 @pytest.mark.parametrize("name", ["q5.26", "q1.14", "q1.6"])
 def test_fixed_point_has_one_spacing(name):
     given, found = solve("2**x", range(4), name)

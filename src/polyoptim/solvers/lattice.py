@@ -99,7 +99,13 @@ def round_polynomial(problem: RoundingProblem, minimax: Sequence[Fraction]) -> R
     -------
     Rounded
         Never worse than rounding each coefficient, and with a lower bound for what any coefficients in the formats can
-        reach.
+        reach. Where all formats are "real", the coefficients come back as they are, and their error is the bound.
+
+    Notes
+    -----
+    Some tens of milliseconds for up to eight coefficients, a second for a dozen. The work of HiGHS is limited, to
+    tens of seconds, by counts and not by a clock: the answer is the same each time, and where the search is cut short
+    the gap says what is left open.
 
     Raises
     ------
@@ -111,7 +117,7 @@ def round_polynomial(problem: RoundingProblem, minimax: Sequence[Fraction]) -> R
     grid = _grid(problem, rounded)
     search = Search(grid, problem.formats, problem.equations(), minimax)
     nearest = search.offer(rounded)
-    if all(known.finest is None for known in problem.formats):
+    if nearest is not None and all(known.finest is None for known in problem.formats):
         return Rounded(rounded, search.error, search.error, nearest, 0)
     search.run()
     if search.best is None:
