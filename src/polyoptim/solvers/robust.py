@@ -31,8 +31,7 @@ EARNED = 1e-12  # an optimum is exact where its bound is so near, relative
 LONGEST, SHORTEST = 1e10, 1e-100
 SHORT = 1e-13  # where it differs so little, relative, from the absolute loss, it is solved with that
 HUBER = 1.345 / 4.685  # the lengths with which huber and tukey lose 5 % of the efficiency
-# Rows from which a descent that chooses its rows says how far it errs: where its length is short, in scales, and not.
-LONG, MANY, SOME = 3.0, 100, 20
+MANY = 200  # rows from which a descent that chooses its rows says how far it errs
 FEW = 0.01  # share of the rows within the length at least squares, below which the corners are the better start
 
 
@@ -212,7 +211,7 @@ def _by_penalty(rows: Rows, penalty: Penalty, convex: bool) -> Route:
     unit = length * (penalty.factor * penalty.length) * rows.unit
     if length >= 1:
         unit = length * length * penalty.factor * rows.unit * rows.unit
-    told = convex or len(rows.y) >= (MANY if length < LONG * scale_of(rows.residual(found.z)) else SOME)
+    told = convex or len(rows.y) >= MANY
     covariance = smooth_covariance(rows, penalty, length, found.z) if told else None
     weight = partial(penalty_weight, penalty)
     return Route(found, each, unit * rows.heaviest, lambda residual, _scale: weight(residual), covariance)
