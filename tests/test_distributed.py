@@ -7,7 +7,9 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
+from pathlib import Path
 
 import dask
 import dask.array as da
@@ -30,6 +32,9 @@ from polyoptim.targets import sheet
 
 # What a fit says of where and how long, rather than of the polynomial.
 ABOUT = ("notes", "seconds", "versions", "target")
+
+
+sys.path.append(str(Path(__file__).parents[1]))  # where workers find this module
 
 
 def start(workers):
@@ -450,6 +455,18 @@ def test_a_partition_that_kills_its_workers_is_one_clear_error():
         ),
     ):
         fit(x.map_blocks(deadly, dtype=float), x, scheduler=cluster.scheduler_address)
+
+
+def test_workers_that_stop_for_good_are_one_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(clusters, "FOR_WORKERS", 2.0)
+    (tmp_path / "unknown_there.py").write_text("def same(block):\n    return block\n")
+    x = da.arange(8.0, chunks=4)
+    with start(1) as cluster:
+        monkeypatch.syspath_prepend(tmp_path)
+        import unknown_there
+
+        with pytest.raises(ClusterError, match="has lost its workers, 2 s ago"):
+            fit(x.map_blocks(unknown_there.same, dtype=float), x, scheduler=cluster.scheduler_address)
 
 
 def test_an_interrupt_cancels_the_tasks(client, columns, tmp_path, monkeypatch):

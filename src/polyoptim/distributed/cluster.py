@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from typing import Any
@@ -17,7 +18,8 @@ from polyoptim.errors import ArgumentError, ClusterError, DataError
 from polyoptim.targets import sheet
 
 PATIENCE = 5.0  # seconds in which a scheduler has to answer
-FOR_WORKERS = 30.0  # and in which a first worker has to come
+FOR_WORKERS = 30.0  # and in which a first worker has to come, or one after the last was lost
+LOOK = 1.0  # seconds between two looks at whether there are workers
 SHARE = 0.5  # of the workers' memory that rows may take between two passes
 
 
@@ -101,7 +103,7 @@ class Cluster(Workers):
         places = {future.key: place for place, future in enumerate(futures)}
         arrived: set[int] = set()
         try:
-            for future in distributed.as_completed(futures, loop=self._client.loop):
+            for future in self._completed(futures):
                 place = places[future.key]
                 yield place, self._value(future, place)
                 arrived.add(place)
@@ -109,6 +111,24 @@ class Cluster(Workers):
             left = [future for place, future in enumerate(futures) if place not in arrived]
             if left and self._client.status == "running":
                 self._client.cancel(left, force=True)
+
+    def _completed(self, futures: Sequence[Any]) -> Generator[Any, None, None]:
+        """Yield futures as they are done; where no worker is left, nothing ever is."""
+        completed = distributed.as_completed(futures, loop=self._client.loop)
+        seen = time.monotonic()
+        while not completed.is_empty():
+            with completed.thread_condition:
+                if not completed.has_ready():
+                    completed.thread_condition.wait(LOOK)
+            if completed.has_ready():
+                yield next(completed)
+            elif self._client.scheduler_info(n_workers=-1)["workers"]:
+                seen = time.monotonic()
+            elif time.monotonic() - seen > FOR_WORKERS:
+                raise ClusterError(
+                    f"the scheduler {self.name} has lost its workers, {FOR_WORKERS:g} s ago. A function of the data "
+                    "that a worker cannot import stops it: see its log."
+                )
 
     def hold(self, tasks: Sequence[Any]) -> list[Any]:
         """Return the tasks with their values in the workers' memory, which make them again where a worker is lost."""
