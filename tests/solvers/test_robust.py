@@ -436,8 +436,8 @@ def test_squared_loss_has_the_covariance_of_least_squares() -> None:
 )
 def test_standard_errors_are_those_of_repeated_samples(name: str, options: dict[str, float]) -> None:
     noise = np.random.default_rng(0)
-    columns = chebyshev(np.linspace(-1, 1, 150), 1)
-    fits = [solve(columns, columns @ [1.0, 2.0] + 0.1 * noise.normal(size=150), name, options) for _ in range(300)]
+    columns = chebyshev(np.linspace(-1, 1, 200), 1)
+    fits = [solve(columns, columns @ [1.0, 2.0] + 0.1 * noise.normal(size=200), name, options) for _ in range(300)]
     said = np.sqrt(np.mean([np.diagonal(fit.covariance) for fit in fits], axis=0))  # type: ignore[arg-type]
     seen = np.std([fit.coef for fit in fits], axis=0)
     assert said == pytest.approx(seen, rel=0.12)  # 300 fits give a standard deviation to 4 %
