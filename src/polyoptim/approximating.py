@@ -226,7 +226,8 @@ def _result(
     arguments: Mapping[str, Any],
     seconds: float,
 ) -> Result:
-    asked, notes = found.asked, list(found.notes)
+    asked = found.asked
+    notes: list[str] = []
     size = max(asked.powers) + 1
     exact = [found.coef.get(power, Fraction(0)) for power in range(size)]
     formats = dict(zip(asked.powers, asked.formats, strict=True))

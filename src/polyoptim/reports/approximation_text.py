@@ -43,9 +43,12 @@ def _errors(result: Result) -> str:
         rows.append(("proved bound", f"{result.sup_error_bound:.10g}"))
     if result.lower_bound is not None:
         gap = "" if result.gap is None else f"; the gap is {100 * result.gap:.3g} %"
-        rows.append(("lower bound", f"{result.lower_bound:.10g}   no such polynomial has a smaller error{gap}"))
+        known = "no such polynomial has a smaller error"
+        if set(result.arguments["format"]) != {"real"}:
+            known += ", by integer programs in floats"
+        rows.append(("lower bound", f"{result.lower_bound:.10g}   {known}{gap}"))
     degree, free = result.degree, len(result.powers)
-    rows.append(("cost", f"{free} coefficients, degree {degree}: {degree} multiplications and additions by Horner"))
+    rows.append(("cost", f"{free} coefficients, degree {degree}: {degree} steps of Horner"))
     rows.append(("time", f"{result.seconds:.3g} s"))
     width = max(len(label) for label, _ in rows)
     return "\n".join(f"{label:<{width}}  {text}" for label, text in rows)

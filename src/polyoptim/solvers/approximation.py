@@ -74,8 +74,6 @@ class Approximated:
     error : the largest weighted error, in floats.
     real : the best polynomial with real coefficients.
     lower : no coefficients of the formats have less; where nothing is rounded that is proved.
-    nearest : the error with each coefficient of the best one rounded by itself, None where nothing is rounded.
-    notes : what the user should know.
     """
 
     asked: Asked
@@ -83,8 +81,6 @@ class Approximated:
     error: float
     real: Minimax
     lower: float
-    nearest: float | None
-    notes: tuple[str, ...] = ()
 
 
 def parity(target: Node | Callable[[float], float], pieces: Pieces) -> int | None:
@@ -121,7 +117,7 @@ def approximate_function(asked: Asked) -> Approximated:
     space = Space(asked.free, min(low for low, _ in pieces), max(high for _, high in pieces))
     real = minimax(sought, space, asked.fixed, pieces, conditions)
     if asked.is_real:
-        return Approximated(asked, real.coef, real.error, real, real.lower, None)
+        return Approximated(asked, real.coef, real.error, real, real.lower)
     formats = tuple(each for power, each in zip(asked.powers, asked.formats, strict=True) if power in asked.free)
     if any(one.order for one in conditions):
         raise ArgumentError(
@@ -137,7 +133,7 @@ def approximate_function(asked: Asked) -> Approximated:
     rounded = round_polynomial(problem, [real.coef[power] for power in asked.free])
     coef = {**asked.fixed, **dict(zip(asked.free, rounded.coef, strict=True))}
     lower = max(min(rounded.bound, rounded.error), min(real.lower, rounded.error))
-    return Approximated(asked, coef, rounded.error, real, lower, rounded.nearest)
+    return Approximated(asked, coef, rounded.error, real, lower)
 
 
 def _settled(asked: Asked, conditions: list[Condition]) -> tuple[Asked, list[Condition]]:
