@@ -308,7 +308,7 @@ def fit(first, last, degree, lanes, DATA, ends, found):
 '''
 # The rows, as parameters and as arguments, and their types.
 NAMES = "x, y, weight, weighted, order, ordered, starts, counts, chosen"
-TYPES = "VECTOR, VECTOR, VECTOR, int64, int64[::1], int64, int64[::1], int64[::1], int64[::1]"
+TYPES = "READ, READ, READ, int64, int64[::1], int64, int64[::1], int64[::1], int64[::1]"
 ALONE = 2.0**52  # one value of x makes an interval of ends one apart from it, where floats are as near
 # A sum of squares that leaves fewer bits in the sums than this share of y'y has is that of the residuals themselves.
 SMALL = 2.0**-44

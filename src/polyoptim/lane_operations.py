@@ -202,7 +202,7 @@ def finished(text: str, lanes: int) -> str:
         lines += [room + part.format(*ROUNDERS) for part in add] if line.strip() == "ADD" else [line]
     text = "\n".join(lines) + "\n"
     for name, meaning in (("LANES", str(lanes)), ("UNITS", f"({units})"), ("VECTOR", "float64[::1]"),
-                          ("MATRIX", "float64[:, ::1]")):  # fmt: skip
+                          ("MATRIX", "float64[:, ::1]"), ("READ", "Array(float64, 1, 'C', True)")):  # fmt: skip
         text = text.replace(name, meaning)
     return text
 

@@ -28,7 +28,7 @@ WORTH = 60_000_000
 FEW, SEVERAL = 2000, 20_000
 
 TEXT = """\
-@numba.njit("void(int64, VECTOR, VECTOR, VECTOR, VECTOR, VECTOR)", **OPTIONS)
+@numba.njit("void(int64, READ, READ, VECTOR, VECTOR, VECTOR)", **OPTIONS)
 def take(width, x, y, numbers, u, z):
     x1, x2, ends, ends_low, inverse, inverse_low, y1, y2 = numbers[:8]
     for i in range(width):
@@ -48,7 +48,7 @@ def take(width, x, y, numbers, u, z):
         z[i] = y[i] * y1 * y2
 
 
-@numba.njit("void(int64, VECTOR, VECTOR, VECTOR, VECTOR, VECTOR)", **OPTIONS)
+@numba.njit("void(int64, READ, VECTOR, VECTOR, VECTOR, VECTOR)", **OPTIONS)
 def weigh(width, weight, numbers, z, w, v):
     w1, w2 = numbers[8], numbers[9]
     for i in range(width):
@@ -59,7 +59,7 @@ def weigh(width, weight, numbers, z, w, v):
         v[LANES + i] = fma(z[i], w[i], -p)
 
 
-@numba.njit("void(VECTOR, VECTOR, VECTOR, int64, VECTOR, int64, int64[:, ::1])", **OPTIONS)
+@numba.njit("void(READ, READ, READ, int64, VECTOR, int64, int64[:, ::1])", **OPTIONS)
 def sums(x, y, weight, weighted, numbers, degree, limbs):
     terms = 3 * degree + 3
     total = np.zeros((terms, 3 * LANES))

@@ -25,7 +25,9 @@ import pytest
 import torch
 
 from polyoptim import ArgumentError, DataError, train
+from polyoptim.targets.chunks import together
 from polyoptim.targets.reader import BATCH
+from polyoptim.targets.reals import reals
 from polyoptim.targets.source import open_source
 
 XY = {"x": "t", "y": "v"}
@@ -566,3 +568,27 @@ def test_importing_the_package_loads_no_reader() -> None:
     code = "import polyoptim.targets.source, sys; print({'pyarrow', 'pandas', 'polars'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout.strip() == "set()"
+
+
+def test_pieces_of_one_array_are_put_together_without_a_copy() -> None:
+    whole = np.arange(10.0)
+    found = together([whole[2:4], whole[4:4], whole[4:9]])
+    assert np.shares_memory(found, whole)
+    assert found.tolist() == whole[2:9].tolist()
+    for parts in (
+        [whole[4:], whole[:4]],
+        [whole[::2], whole[1::2]],
+        [whole[::-1][:5], whole[::-1][5:]],
+        [whole, whole],
+    ):
+        copied = together(parts)
+        assert not np.shares_memory(copied, whole)
+        assert copied.tolist() == np.concatenate(parts).tolist()
+
+
+def test_arrays_of_the_caller_cannot_be_written_by_what_reads_them() -> None:
+    values = np.arange(5.0)
+    found = reals(values, "x", str, share=True)
+    assert np.shares_memory(found, values)
+    assert not found.flags.writeable
+    assert values.flags.writeable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,3 +45,29 @@ def _part(batch: Batch, start: int, stop: int) -> Batch:
 def _together(parts: list[Batch]) -> dict[str, npt.NDArray[Any]]:
     """Return the parts as one batch; concatenating copies even one, so that the arrays are new and can be written."""
     return {role: np.concatenate([part[role] for part in parts]) for role in parts[0]}
+
+
+def together(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return arrays of shape (n,) one behind the other; pieces of one array that lie so already are not copied.
+
+    >>> whole = np.arange(5.0)
+    >>> together([whole[:2], whole[2:4]]).base is whole
+    True
+    """
+    parts = [part for part in parts if len(part)] or parts[:1]  # an empty piece lies anywhere
+    first, whole = parts[0], parts[0].base
+    if not isinstance(whole, np.ndarray) or whole.ndim != 1 or whole.dtype != first.dtype:
+        return first if len(parts) == 1 else np.concatenate(parts)
+    end = _address(first)
+    for part in parts:
+        if part.base is not whole or part.strides != whole.strides or _address(part) != end:
+            return np.concatenate(parts)
+        end += len(part) * part.strides[0]
+    begin = (_address(first) - _address(whole)) // first.strides[0]
+    found = whole[begin : begin + sum(map(len, parts))]
+    found.flags.writeable = all(part.flags.writeable for part in parts)
+    return found
+
+
+def _address(array: npt.NDArray[Any]) -> int:
+    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]

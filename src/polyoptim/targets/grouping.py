@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyoptim.compiler import compiled
+from polyoptim.targets.chunks import together
 
 Integers = npt.NDArray[np.int64]
 
@@ -79,7 +80,7 @@ def _of_integers(parts: Sequence[Integers]) -> Grouping:
     if found is not None:
         starts, labels = found
         return Grouping(labels, starts, np.diff(starts, append=count), None)
-    whole = np.concatenate(parts)
+    whole = together(parts)
     low = int(whole.min())
     if int(whole.max()) - low > DENSE * count:
         order = np.argsort(whole)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyoptim.errors import DataError
+from polyoptim.targets.chunks import together
 
 Array = npt.NDArray[np.float64]
 T = TypeVar("T")
@@ -73,9 +74,9 @@ class Gathered:
 def joined(parts: Sequence[Part]) -> Part:
     """Return the rows of parts, of which all or none have weights, as one."""
     weights = [part.weight for part in parts if part.weight is not None]
-    x = [np.concatenate([part.x[place] for part in parts]) for place in range(len(parts[0].x))]
-    y = np.concatenate([part.y for part in parts])
-    return Part(x, y, np.concatenate(weights) if weights else None, parts[0].first)
+    x = [together([part.x[place] for part in parts]) for place in range(len(parts[0].x))]
+    y = together([part.y for part in parts])
+    return Part(x, y, together(weights) if weights else None, parts[0].first)
 
 
 class Partitions(ABC):

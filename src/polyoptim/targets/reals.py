@@ -41,7 +41,9 @@ def as_array(values: Any, name: str) -> npt.NDArray[Any]:
     return array
 
 
-def reals(array: npt.NDArray[Any], name: str, at: Callable[[int], str]) -> npt.NDArray[np.float64]:
+def reals(
+    array: npt.NDArray[Any], name: str, at: Callable[[int], str], *, share: bool = False
+) -> npt.NDArray[np.float64]:
     """Return an array of shape (n,) as float64; NaN and the infinities pass.
 
     Parameters
@@ -49,6 +51,7 @@ def reals(array: npt.NDArray[Any], name: str, at: Callable[[int], str]) -> npt.N
     array : of any dtype.
     name : what the array is called in messages.
     at : gives the name of a place in messages, from its index.
+    share : whether it may be the same memory, read only, where it is float64 already.
 
     Raises
     ------
@@ -66,7 +69,9 @@ def reals(array: npt.NDArray[Any], name: str, at: Callable[[int], str]) -> npt.N
         return array.astype(np.float64)
     if kind == "f":
         with np.errstate(over="ignore"):  # a longer double may become infinite here
-            return array.astype(np.float64)
+            found = array.astype(np.float64, copy=not share)[:]
+        found.flags.writeable = not share
+        return found
     if kind == "O":
         for place, cell in enumerate(array):
             if not is_real(cell):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,11 +63,11 @@ class Samples:
         return Domain(low, high)
 
 
-def column(values: Any, name: str, first: int = 0) -> npt.NDArray[np.float64]:
+def column(values: Any, name: str, first: int = 0, *, share: bool = False) -> npt.NDArray[np.float64]:
     """Return `values` as a float64 array of shape (n,).
 
     Takes lists, NumPy arrays, torch tensors, pandas, polars and pyarrow columns, and whatever else has ``__array__``.
-    `first` is the place of the first value in messages.
+    `first` is the place of the first value in messages. With `share` it may be the caller's own memory, read only.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def column(values: Any, name: str, first: int = 0) -> npt.NDArray[np.float64]:
             place = int(np.argmax(np.ma.getmaskarray(array)))
             raise DataError(f"{name}[{first + place}] is masked. Drop the masked rows first.")
         array = array.data
-    array = reals(array, name, lambda place: f"{name}[{first + place}]")
+    array = reals(array, name, lambda place: f"{name}[{first + place}]", share=share)
     bad = ~np.isfinite(array)
     if bad.any():
         place = int(np.argmax(bad))
@@ -111,7 +112,7 @@ def columns_of(x: Any) -> dict[str, Any]:
     return {"x" if width == 1 else f"x{place + 1}": whole[:, place] for place in range(width)}
 
 
-def check_lengths(**columns: npt.NDArray[np.float64] | None) -> None:
+def check_lengths(**columns: Sized | None) -> None:
     """Raise DataError unless all columns that are given have the same length."""
     lengths = {name: len(values) for name, values in columns.items() if values is not None}
     if len(set(lengths.values())) > 1:

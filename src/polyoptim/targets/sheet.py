@@ -236,9 +236,9 @@ def _chosen(source: Source, x: Any, y: Any, others: Mapping[str, Any]) -> tuple[
 def _of_arrays(data: Any, y: Any, x: Any, others: Mapping[str, Any], missing: Literal["raise", "drop"]) -> Sheet:
     given, names = arrays_by_role(data, y, x, others)
     if missing == "raise" and not any(_is_moments(values) for role, values in given.items() if role != "by"):
-        columns = {role: column(values, role) for role, values in given.items() if role != "by"}
+        columns = {role: column(values, role, share=True) for role, values in given.items() if role != "by"}
         labels = _labels(given["by"]) if "by" in given else []
-        check_lengths(**columns, **({"by": np.concatenate(labels)} if labels else {}))
+        check_lengths(**columns, **({"by": range(sum(map(len, labels)))} if labels else {}))
         return ArraySheet(columns, names, ARRAYS, labels)
     return of_roles(open_source(given), names, missing)
 

@@ -49,4 +49,4 @@ def _call(target: Callable[[Any], Any], x: torch.Tensor, what: str) -> torch.Ten
 
 def round_to(values: npt.NDArray[np.float64], dtype: str) -> npt.NDArray[np.float64]:
     """Return `values` rounded to the nearest of `dtype`, held in float64."""
-    return torch.from_numpy(values).to(getattr(torch, dtype)).double().numpy()
+    return torch.tensor(values).to(getattr(torch, dtype)).double().numpy()
