@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polyoptim
-from polyoptim import ArgumentError, DataError, approximate
+from polyoptim import ArgumentError, DataError, ExportError, approximate
 from polyoptim.checker import check
 from polyoptim.cli import run
 
@@ -218,7 +218,15 @@ def test_results_are_saved_shown_and_drawn(tmp_path):
     result.export(tmp_path / "a.py")
     space = {}
     exec((tmp_path / "a.py").read_text(encoding="utf-8"), space)  # noqa: S102 - our own export
-    assert space["polynomial"](0.5) == result(0.5)
+    assert space["polynomial"](0.5) == np.float32(result(0.5))
+    approximate("exp(x)", domain=(0, 1), degree=5, format="real").export(tmp_path / "real.py")
+    space = {}
+    exec((tmp_path / "real.py").read_text(encoding="utf-8"), space)  # noqa: S102
+    assert space["polynomial"](0.5) == approximate("exp(x)", domain=(0, 1), degree=5, format="real")(0.5)
+    with pytest.raises(ExportError, match="no export has the ending"):
+        result.export(tmp_path / "a.ipynb")
+    with pytest.raises(ArgumentError, match="did you mean 'header'"):
+        result.export(tmp_path / "a.h", to="haeder")
     assert "polyoptim approximate: a cubic for 2**x on [0, 1]" in result.report()
 
 
@@ -236,3 +244,16 @@ def test_command_line_equals_python(tmp_path, capsys):
     assert "on [0, 1] and [2, 3]" in capsys.readouterr().out
     assert run(["approximate", "sin(x)", "--domain", "0", "1"]) == 2
     assert "one of degree, tolerance and powers" in capsys.readouterr().err
+
+
+def test_a_tolerance_is_reached_where_a_zero_fixes_the_constant():
+    result = approximate("sin(x)", domain=(0, "pi/4"), tolerance=1e-6, error="relative", format="float32")
+    assert result.sup_error_bound <= 1e-6
+    assert result.coef[0] == 0
+    assert approximate("sin(x)", domain=(0, "pi/4"), degree=result.degree - 1, error="relative").sup_error > 1e-6
+
+
+def test_ends_are_shown_as_they_were_given():
+    result = approximate("exp(x)", domain=[(-0.1, "1/3"), ("1/2", 0.7)], degree=2)
+    assert result.target["domains"] == [["-0.1", "1/3"], ["1/2", "0.7"]]
+    assert result.arguments["domain"][0] == ["-3602879701896397/36028797018963968", "1/3"]

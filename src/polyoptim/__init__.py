@@ -12,6 +12,7 @@ _PLACES = {
     "train": "polyoptim.training",
     "fit": "polyoptim.fitting",
     "approximate": "polyoptim.approximating",
+    "verify": "polyoptim.verifying",
     "race": "polyoptim.racing.contest",
     "sweep": "polyoptim.racing.landscape",
     "advise": "polyoptim.racing.advice",

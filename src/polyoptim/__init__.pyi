@@ -29,5 +29,6 @@ from polyoptim.result_table import ResultTable as ResultTable
 from polyoptim.solution import Status as Status
 from polyoptim.solution import Trace as Trace
 from polyoptim.training import train as train
+from polyoptim.verifying import verify as verify
 
 __version__: str

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
+import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -14,13 +18,15 @@ from polyoptim import __version__
 from polyoptim.arguments import Arguments, check_powers
 from polyoptim.canonical import plain
 from polyoptim.errors import ArgumentError
-from polyoptim.formats import Format, read_format
+from polyoptim.formats import Format, common_format, read_format
 from polyoptim.registry import match
 from polyoptim.result import Result
+from polyoptim.schemes import GUARDS, SCHEMES, program
 from polyoptim.solution import Status, Trace
 from polyoptim.solvers.approximation import Approximated, Asked, approximate_function, parity, smallest_degree
-from polyoptim.solvers.enclosure import Enclosure
+from polyoptim.solvers.enclosure import Enclosure, Statement
 from polyoptim.solvers.proof import to_certificate
+from polyoptim.solvers.rounding_bound import RoundingBound, rounding_bound
 from polyoptim.solvers.supremum import enclose
 from polyoptim.targets.constants import Constant, read_constant
 from polyoptim.targets.expression import Expression, number, parse
@@ -44,6 +50,9 @@ def approximate(
     objective: str = "minimax",
     through: Any = None,
     prove: bool = True,
+    scheme: str = "horner",
+    fma: bool = True,
+    guard: str = "none",
 ) -> Result:
     """Approximate a function by a polynomial whose coefficients are numbers of a format.
 
@@ -65,12 +74,17 @@ def approximate(
     objective : "minimax".
     through : values of x at which the polynomial has the value of the target.
     prove : whether the error is proved; sampled where not.
+    scheme, fma : in which order code evaluates the polynomial, "horner" or "estrin", and whether a product and a sum
+        are rounded once; see `export`.
+    guard : what code does with an x outside the domain: "none" (whatever the polynomial is there), "clamp" (the value
+        at the nearest end) or "nan".
 
     Returns
     -------
     Result
         With `coef` in powers of x, `coef_hex`, `sup_error`, `sup_error_kind`, `sup_error_bound`, `lower_bound` and
-        `certificate`.
+        `certificate`; and `total_error_bound`, which adds to `sup_error_bound` what rounding adds in that scheme, for
+        every x of the domain that is a number of the format.
 
     Raises
     ------
@@ -92,6 +106,9 @@ def approximate(
     pieces: list[tuple[Constant, Constant]] = check(lambda: _domains(domain))
     weight = check(lambda: _weight(error))
     check(lambda: match("objective", objective, OBJECTIVES))
+    check(lambda: match("scheme", scheme, SCHEMES))
+    check(lambda: match("guard", guard, GUARDS))
+    check(lambda: _truth(fma, "fma"))
     bound = check(lambda: None if tolerance is None else _tolerance(tolerance))
     chosen = check(lambda: _powers(degree, tolerance, powers))
     held = check(lambda: _fixed(fixed))
@@ -118,8 +135,16 @@ def approximate(
     enclosure = (
         enclose(root, found.coef, [_ends(one) for one in pieces], error=weight) if prove and expression else None
     )
+    rounding = (
+        _rounding(enclosure.statement, ends, found, scheme, fma) if enclosure is not None and enclosure.proved else None
+    )
     seconds = time.perf_counter() - begin
-    return _result(expression, target, pieces, found, enclosure, arguments, seconds)
+    told = {
+        "domain": [[_exactly(low), _exactly(high)] for low, high in pieces],
+        "fixed": {str(power): _exactly(value) for power, value in held.items()} or None,
+        "through": [str(x) for x in points] or None,
+    }
+    return _result(expression, target, pieces, found, enclosure, rounding, {**arguments, **told}, seconds)
 
 
 def _target(target: Any) -> tuple[Expression | None, Node | Callable[[float], float]]:
@@ -157,6 +182,42 @@ def _domains(domain: Any) -> list[tuple[Constant, Constant]]:
 def _ends(pair: tuple[Constant, Constant]) -> tuple[Any, Any]:
     low, high = (end.exact if end.exact is not None else end.root for end in pair)
     return low, high
+
+
+def _exactly(value: Constant) -> str:
+    """Return a text from which the same number is read; 0.1 as a float is none of tenths."""
+    return value.text if value.exact is None or read_constant(value.text, "").exact == value.exact else str(value.exact)
+
+
+def _shown(value: Constant) -> str:
+    """Return a number as a person reads it: its text, or the float that it is where that is shorter."""
+    if value.exact is None or Fraction(float(value.exact)) != value.exact:
+        return value.text
+    return min(value.text, repr(float(value.exact)), key=len)
+
+
+def _truth(value: Any, name: str) -> bool:
+    if not isinstance(value, (bool, np.bool)):
+        raise ArgumentError(f"{name} must be True or False, got {value!r}.")
+    return bool(value)
+
+
+def _rounding(
+    statement: Statement,
+    pieces: Sequence[tuple[Fraction, Fraction]],
+    found: Approximated,
+    scheme: str,
+    fma: bool,
+) -> RoundingBound | None:
+    """Return what rounding adds; None where nothing is rounded."""
+    own = common_format(found.asked.formats)
+    if own is None:
+        names = list(dict.fromkeys(map(str, found.asked.formats)))
+        if names == ["real"]:
+            return None
+        return RoundingBound(math.inf, f"no format holds the numbers of {' and '.join(names)}")
+    evaluation = program([power for power, value in found.coef.items() if value] or [0], scheme, fma)
+    return rounding_bound(replace(statement, coef={0: Fraction(0), **found.coef}), pieces, evaluation, own)
 
 
 def _weight(error: Any) -> str | Node:
@@ -223,6 +284,7 @@ def _result(
     pieces: Sequence[tuple[Constant, Constant]],
     found: Approximated,
     enclosure: Enclosure | None,
+    rounding: RoundingBound | None,
     arguments: Mapping[str, Any],
     seconds: float,
 ) -> Result:
@@ -238,12 +300,16 @@ def _result(
     else:
         error = error if enclosure is None else max(error, enclosure.lower)
         notes.append(_unproved(expression, enclosure))
+    total = None
+    if rounding is not None and bound is not None:
+        total, note = _total(bound, rounding, asked)
+        notes += note
     lower = min(found.lower, bound if bound is not None else error)
     domain = (float(pieces[0][0].nearest(END_BITS)), float(pieces[-1][1].nearest(END_BITS)))
     text = expression.text if expression else getattr(target, "__name__", "a function")
     about: dict[str, Any] = {"kind": "expression" if expression else "callable", "text": text}
-    about["domains"] = [[low.text, high.text] for low, high in pieces]
-    told = {"powers": list(asked.powers), "format": [str(one) for one in asked.formats], "domain": about["domains"]}
+    about["domains"] = [[_shown(low), _shown(high)] for low, high in pieces]
+    told = {"powers": list(asked.powers), "format": [str(one) for one in asked.formats]}
     return Result(
         verb="approximate",
         coef=np.array([float(value) for value in exact]),
@@ -271,13 +337,35 @@ def _result(
         samples=None,
         arguments={name: plain(value) for name, value in {**arguments, **told}.items()},
         method={},
-        versions={"polyoptim": __version__, "numpy": np.__version__},
+        versions=versions(),
         notes=tuple(notes),
         sup_error_bound=bound,
+        total_error_bound=total,
         lower_bound=lower,
         coef_hex=texts,
         certificate=certificate,
     )
+
+
+def _total(bound: float, rounding: RoundingBound, asked: Asked) -> tuple[float | None, list[str]]:
+    """Return the bound with rounding, and what is to be said of it."""
+    if rounding.bound == math.inf:
+        return None, [f"There is no bound with rounding: {rounding.reason}."]
+    total = math.nextafter(bound + rounding.bound, math.inf)
+    if not rounding.least:
+        return total, []
+    own = common_format(asked.formats)
+    where = f"0 and abs(x) >= {float(rounding.least):.3g}"
+    return total, [f"The bound with rounding holds for {where}; nearer to 0 products are no normal {own} numbers."]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide which coefficients are found."""
+    return {
+        "polyoptim": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("numpy", "scipy", "python-flint")},
+    }
 
 
 def _written(value: Fraction, own: Format | None) -> str:

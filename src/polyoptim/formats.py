@@ -135,6 +135,32 @@ class Format:
         tail = f".{int(fraction * 16**places):0{places}x}" if places else ""
         return f"{'-' if value < 0 else ''}0x1{tail}p{high:+d}"
 
+    def read(self, text: str) -> Fraction:
+        """Return the number whose `hex` is a text.
+
+        Raises
+        ------
+        ArgumentError
+            Where the text is none of the format's numbers.
+
+        Examples
+        --------
+        >>> FORMATS["float32"].read("0x1.8p-1"), find_format("q0.15").read("-0x4000")
+        (Fraction(3, 4), Fraction(-1, 2))
+        """
+        try:
+            if self.finest is None:
+                value = Fraction(text)
+            elif self.digits is None:
+                value = int(text, 16) * power_of_two(self.finest)
+            else:
+                value = Fraction(float.fromhex(text))
+        except (ValueError, OverflowError, ZeroDivisionError):
+            raise ArgumentError(f"{text!r} is no number as {self.name} writes it.") from None
+        if not self.holds(value):
+            raise ArgumentError(f"{text} is no number of {self.name}.")
+        return value
+
     def __str__(self) -> str:
         return self.name
 
@@ -231,3 +257,24 @@ def read_format(given: Any, powers: Sequence[int]) -> tuple[Format, ...]:
     if wrong:
         raise ArgumentError("\n".join(wrong))
     return tuple(found)
+
+
+def common_format(formats: Sequence[Format]) -> Format | None:
+    """Return the narrowest format that holds the numbers of all; None where there is none, or where one is "real".
+
+    >>> str(common_format([FORMATS["bfloat16"], FORMATS["float16"]])), str(common_format([FORMATS["float16"]] * 2))
+    ('float32', 'float16')
+    """
+    distinct = list(dict.fromkeys(formats))
+    if any(one.finest is None for one in distinct):
+        return None
+    if len(distinct) == 1:
+        return distinct[0]
+    wider = (FORMATS["float32"], FORMATS["float64"])
+    floating = all(one.digits is not None for one in distinct)
+    return next((own for own in wider if floating and all(_within(one, own) for one in distinct)), None)
+
+
+def _within(one: Format, other: Format) -> bool:
+    """Tell whether a floating-point format holds all numbers of another."""
+    return (one.digits or 0) <= (other.digits or 0) and (one.finest or 0) >= (other.finest or 0)

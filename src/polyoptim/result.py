@@ -47,8 +47,23 @@ EXPORTERS = Registry(
     },
     extra={"onnx": "onnx"},
 )
+APPROXIMATION_EXPORTERS = Registry(
+    "export",
+    {
+        "header": "polyoptim.exporters.c:header",
+        "source": "polyoptim.exporters.c:source",
+        "numpy": "polyoptim.exporters.scheme:numpy_scheme",
+        "torch": "polyoptim.exporters.scheme:torch_scheme",
+        "latex": "polyoptim.exporters.latex:latex",
+        "json": "polyoptim.exporters.document:document",
+        "onnx": "polyoptim.exporters.onnx_graph:model",
+    },
+    extra={"onnx": "onnx"},
+)
+NAMED = ("header", "source")  # what defines functions that are named after the file
 # What a file holds by its ending; a .py is what the verb that made the result is about.
 ENDINGS = {".ipynb": "notebook", ".json": "json", ".onnx": "onnx", ".tex": "latex"}
+C_ENDINGS = {".h": "header", ".c": "source"}
 PROGRAMS = ("torch", "notebook")  # that repeat a run
 OF_MANY = ("latex", "json", "onnx")  # what holds a polynomial in several columns
 SCRIPTS = {"train": "torch", "fit": "numpy", "approximate": "numpy"}
@@ -89,6 +104,8 @@ class Result:
     stats : errors and quality of a fit, by name; None for other verbs.
     sup_error_bound, lower_bound : of an approximation: an upper bound of its largest error where it is proved, and what
         no polynomial with such coefficients is below; None for others.
+    total_error_bound : with what the rounding of its evaluation adds, in the scheme that is asked for, where every x is
+        a number of the format; None where that has no bound.
     coef_hex : the coefficients as they stand in their format, lowest power first: hexadecimal floats, integers of fixed
         point, fractions where nothing is rounded.
     certificate : with which anybody can check `sup_error_bound` again; None where nothing was proved.
@@ -126,6 +143,7 @@ class Result:
     notes: tuple[str, ...] = field(default=())
     stats: Mapping[str, Any] | None = None
     sup_error_bound: float | None = None
+    total_error_bound: float | None = None
     lower_bound: float | None = None
     coef_hex: tuple[str, ...] | None = None
     certificate: Mapping[str, Any] | None = None
@@ -283,7 +301,8 @@ class Result:
         path : the file.
         to : "torch" (a standalone program), "numpy" (a function), "notebook", "latex", "onnx" (a model in float64) or
             "json"; by default what the ending stands for: .py (the program, for a fit the function), .ipynb, .tex,
-            .onnx, .json.
+            .onnx, .json. Of an approximation: "header" (.h) and "source" (.c) in C99, "numpy" (.py) and "torch", a
+            function in the arithmetic of its format, "latex", "onnx" and "json".
 
         Raises
         ------
@@ -292,17 +311,15 @@ class Result:
         MissingDependencyError
             For onnx where it is not installed.
         """
-        kind = match("export", to, EXPORTERS) if to is not None else export_kind(path, self.verb)
-        if self.verb != "train" and kind in PROGRAMS:
-            what = "a fit" if self.verb == "fit" else "an approximation"
-            raise ExportError(
-                f"{what} is solved at once, so no {kind} can repeat it. Export .py, .onnx, .tex or .json."
-            )
+        exporters = exporters_of(self.verb)
+        kind = match("export", to, exporters) if to is not None else export_kind(path, self.verb)
+        if self.verb == "fit" and kind in PROGRAMS:
+            raise ExportError(f"a fit is solved at once, so no {kind} can repeat it. Export .py, .onnx, .tex or .json.")
         if self.terms is not None and kind not in OF_MANY:
             raise ExportError(
                 f"a polynomial in several columns cannot be exported as {kind}. Export .onnx, .tex or .json."
             )
-        content = EXPORTERS[kind](self)
+        content = exporters[kind](self, Path(path).stem) if kind in NAMED else exporters[kind](self)
         write(path, content if isinstance(content, bytes) else content.encode("utf-8"))
 
 
@@ -328,10 +345,18 @@ def read(content: bytes, where: str) -> Result:
     return Result(**from_document(canonical.read(content, where), where))
 
 
+def exporters_of(verb: str) -> Registry:
+    """Return the exporters of what a verb made."""
+    return APPROXIMATION_EXPORTERS if verb == "approximate" else EXPORTERS
+
+
 def export_kind(path: str | os.PathLike[str], verb: str) -> str:
     """Return the exporter that the ending of `path` stands for."""
     ending = Path(path).suffix.lower()
     known = {**ENDINGS, ".py": SCRIPTS[verb]}
+    if verb == "approximate":
+        known = {**known, **C_ENDINGS}
+        del known[".ipynb"]
     if ending not in known:
         raise ExportError(f"{str(path)!r}: no export has the ending {ending!r}. Use {', '.join(sorted(known))}.")
     return known[ending]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from polyoptim.registry import match
 
 SCHEMES = ("horner", "estrin")
+GUARDS = ("none", "clamp", "nan")  # of inputs outside the domain
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ def test_polyoptim_commands_run(tmp_path):
         "sine.tex",
         "sweep.png",
         "norris.csv",
+        "exp2.h",
     }
 
 

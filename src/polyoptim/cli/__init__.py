@@ -26,6 +26,7 @@ COMMANDS = Registry(
         "advise": "polyoptim.cli.advise:advise",
         "show": "polyoptim.cli.show:show",
         "export": "polyoptim.cli.export:export",
+        "verify": "polyoptim.cli.verify:verify",
         "selftest": "polyoptim.cli.selftest:selftest",
     },
 )
@@ -63,11 +64,12 @@ def cli() -> None:
     polyoptim advise "sin(x)"
     polyoptim show sine.json
     polyoptim export sine.json sine.py sine.ipynb
+    polyoptim verify exp2.h
     """  # noqa: D301 - click's mark against wrapping
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 done; 1 not converged or diverged; 2 bad usage or input; 130 interrupted."""
+    """Run the command line and exit: 0 done; 1 failed; 2 bad usage or input; 3 other versions; 130 interrupted."""
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

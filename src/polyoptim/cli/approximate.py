@@ -21,6 +21,7 @@ LATE = Registry("report", {"text": "polyoptim.reports.text:report"})
 PANELS = {
     "Problem": ("--domain", "--degree", "--tolerance", "--powers", "--fixed", "--through", "--error"),
     "Numbers": ("--format", "--objective", "--no-prove"),
+    "Code": ("--scheme", "--fma", "--guard"),
     "Output": ("--save", "--plot", "--export", "--json", "--quiet", "--help"),
 }
 
@@ -55,6 +56,19 @@ PANELS = {
     help="Of the coefficients: float64, float32, float16, bfloat16, q5.26, real, or one for each power.",
 )
 @click.option("--objective", metavar="NAME", default="minimax", show_default=True, help="minimax.")
+@click.option(
+    "--scheme", metavar="NAME", default="horner", show_default=True, help="How code evaluates it: horner or estrin."
+)
+@click.option(
+    "--fma/--no-fma", default=True, show_default=True, help="Whether a product and a sum are rounded once, or each."
+)
+@click.option(
+    "--guard",
+    metavar="NAME",
+    default="none",
+    show_default=True,
+    help="What code does outside the domain: none, clamp or nan.",
+)
 @click.option("--no-prove", is_flag=True, help="Leave the error sampled.")
 @click.option("--save", type=WORD, metavar="FILE", help="Save the result as JSON; polyoptim show reads it.")
 @click.option("--plot", type=WORD, metavar="FILE", help="Draw the error: .png, .svg or .pdf.")
@@ -63,7 +77,7 @@ PANELS = {
     type=WORD,
     metavar="FILE …",
     multiple=True,
-    help="Write a function (.py), a model (.onnx), the formula (.tex), the result (.json).",
+    help="Write C (.h, .c), a NumPy function (.py), a model (.onnx), the formula (.tex), the result (.json).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="Print the coefficients only, one a line, as they stand in their format.")
@@ -85,7 +99,7 @@ def approximate(
     \b
     Examples:
     polyoptim approximate "sin(x)" --domain 0 pi/4 --degree 7 --error relative
-    polyoptim approximate "2**x" --domain 0 1 --degree 3 --error relative --format float32 --fixed 0=1
+    polyoptim approximate "2**x" --domain 0 1 --degree 3 --error relative --format float32 --fixed 0=1 --export exp2.h
     polyoptim approximate "exp(x)" --domain 0 1 --tolerance 1e-6 --format bfloat16,bfloat16,float32
     """  # noqa: D301 - click's mark against wrapping
     check_files(save, plot, export, "approximate")

@@ -15,12 +15,16 @@ from polyoptim.cli.words import WORD, Command
 @click.command(cls=Command)
 @click.argument("result", metavar="RESULT", type=WORD)
 @click.argument("files", metavar="FILE …", type=WORD, nargs=-1, required=True)
-@click.option("--to", metavar="FORM", help="torch, numpy, notebook, onnx, latex or json.  [default: by the ending]")
+@click.option(
+    "--to",
+    metavar="FORM",
+    help="torch, numpy, notebook, header, source, onnx, latex or json.  [default: by the ending]",
+)
 def export(result: str, files: Sequence[str], to: str | None) -> int:
     """Write a saved result in other forms.
 
     By the ending: .py a standalone PyTorch program, .ipynb a notebook, .onnx a model, .tex the formula, .json the
-    result.
+    result; of an approximation .h and .c C99, .py a NumPy function.
 
     \b
     Examples:

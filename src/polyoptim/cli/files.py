@@ -18,7 +18,7 @@ PARTS = Registry(
     "report",
     {
         "export_kind": "polyoptim.result:export_kind",
-        "exporters": "polyoptim.result:EXPORTERS",
+        "exporters_of": "polyoptim.result:exporters_of",
         "figure": "polyoptim.reports.figure:figure",
     },
     extra={"figure": "plot"},
@@ -29,7 +29,9 @@ PICTURES = (".png", ".svg", ".pdf")
 def check_files(save: str | None, plot: str | None, export: Sequence[str], verb: str) -> None:
     """Raise ArgumentError for a file that could not be written, before the work that it is to hold."""
     for path in export:
-        PARTS["exporters"][PARTS["export_kind"](path, verb)]  # a missing onnx shows now rather than after the run
+        PARTS["exporters_of"](verb)[
+            PARTS["export_kind"](path, verb)
+        ]  # a missing onnx shows now rather than after the run
     if plot is not None:
         if Path(plot).suffix.lower() not in PICTURES:
             raise ArgumentError(f"--plot {plot}: no picture has that ending. Use {', '.join(PICTURES)}.")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from polyoptim.formats import common_format, read_format
 from polyoptim.reports.curves import kind_of_polynomial, power_name
 from polyoptim.result import Result
+from polyoptim.schemes import program
 
 KINDS = {
     "proved": "proved: no x of the domain has a larger one",
@@ -41,14 +43,30 @@ def _errors(result: Result) -> str:
     rows = [("largest error", f"{result.sup_error:.10g}   {kind}, {KINDS[result.sup_error_kind]}")]
     if result.sup_error_bound is not None:
         rows.append(("proved bound", f"{result.sup_error_bound:.10g}"))
+    if result.total_error_bound is not None:
+        rows.append(("with rounding", f"{result.total_error_bound:.10g}   proved, for every {_evaluated(result)}"))
     if result.lower_bound is not None:
         gap = "" if result.gap is None else f"; the gap is {100 * result.gap:.3g} %"
         known = "no such polynomial has a smaller error"
         if set(result.arguments["format"]) != {"real"}:
             known += ", by integer programs in floats"
         rows.append(("lower bound", f"{result.lower_bound:.10g}   {known}{gap}"))
-    degree, free = result.degree, len(result.powers)
-    rows.append(("cost", f"{free} coefficients, degree {degree}: {degree} steps of Horner"))
+    rows.append(("cost", _cost(result)))
     rows.append(("time", f"{result.seconds:.3g} s"))
     width = max(len(label) for label, _ in rows)
     return "\n".join(f"{label:<{width}}  {text}" for label, text in rows)
+
+
+def _evaluated(result: Result) -> str:
+    own = common_format(read_format(list(result.arguments["format"]), result.powers))
+    return f"x of {own}, each operation rounded to {own}"
+
+
+def _cost(result: Result) -> str:
+    """Return how many operations the scheme has, of the coefficients that are not zero."""
+    arguments = result.arguments
+    powers = [power for power in result.powers if result.coef[power]] or [0]
+    scheme = program(powers, arguments.get("scheme", "horner"), arguments.get("fma", True))
+    names = {"fma": "FMA", "mul": "multiplications", "add": "additions"}
+    counts = [f"{scheme.count(kind)} {name}" for kind, name in names.items() if scheme.count(kind)]
+    return f"{scheme.scheme}: {', '.join(counts) or 'nothing to compute'}; depth {scheme.depth}"

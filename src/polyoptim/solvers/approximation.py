@@ -296,5 +296,5 @@ def _reaches(asked: Asked, tolerance: float) -> bool:
         return False
     try:
         return approximate_function(real).error <= tolerance
-    except DataError:  # too few powers for the conditions
+    except (ArgumentError, DataError):  # too few powers for the conditions, or none left
         return False

@@ -1,0 +1,279 @@
+"""C99: the polynomial as a function and as a loop over an array, in the arithmetic of its format.
+
+float32 and float64 are C's float and double. float16 and bfloat16, which C99 does not have, are held in floats, and
+each operation is done in double and rounded, to the same bits as hardware of that format would give. Fixed point is
+computed in integers. Values are those of `polyoptim.arithmetic.evaluate`, bit for bit, whatever the compiler fuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from polyoptim.errors import ExportError
+from polyoptim.exporters.evaluation import Evaluation, evaluation, identifier
+from polyoptim.exporters.manifest import comment, manifest, sealed
+from polyoptim.exporters.script import one_line
+from polyoptim.formats import Format
+from polyoptim.reports.curves import kind_of_polynomial
+from polyoptim.result import Result
+from polyoptim.schemes import Operation
+
+FIXED_BITS = 32  # of a fixed-point number, whose products integers hold
+INTEGERS = ((16, "int16_t", "int32_t"), (FIXED_BITS, "int32_t", "int64_t"))  # bits; what holds numbers, and products
+Literal = Callable[[Fraction], str]
+
+FAST_MATH = """\
+#ifdef __FAST_MATH__
+#error "{name} has proved bounds for IEEE arithmetic. Compile without -ffast-math."
+#endif
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16
+#error "{name} has proved bounds for operations in their own type. Use SSE2 (-msse2 -mfpmath=sse) or the like."
+#endif
+"""
+# No compiler can know that the mask is 0, so none can fuse the product with the sum behind it.
+APART = """\
+/* Keeps a product apart from the sum that follows, also where the compiler would fuse them (-ffp-contract=fast). */
+static const volatile {bits} {name}_zero = 0;
+
+static inline {type} {name}_apart({type} product, {bits} zero)
+{{
+    {bits} b;
+    memcpy(&b, &product, sizeof b);
+    b ^= zero;
+    memcpy(&product, &b, sizeof b);
+    return product;
+}}
+"""
+# Adding a power of two whose last bit is that of the format rounds there, to nearest and even.
+NEAREST = """\
+/* Rounds to {format}: to nearest, ties to even, beyond its range to infinity. */
+static inline float {name}_nearest(double v)
+{{
+    uint64_t b;
+    double unit, r;
+    memcpy(&b, &v, sizeof b);
+    b = b >> 52 & 0x7ff;
+    if (b == 0x7ff)
+        return (float)v;
+    b = (b > {finest} ? b : {finest}) + {shift};
+    b = b << 52 | (uint64_t)1 << 51;
+    memcpy(&unit, &b, sizeof unit);
+    r = (v + unit) - unit;
+    if (fabs(r) > {largest})
+        r = INFINITY;
+    return (float)copysign(r, v);
+}}
+"""
+ODD = """\
+/* a + b, where it is not exact its neighbour with an odd last bit: rounded again, it is rounded as if once. */
+static inline double {name}_odd(double a, double b)
+{{
+    const double sum = a + b, part = sum - a;
+    const double left = (a - (sum - part)) + (b - part);
+    uint64_t bits;
+    double odd = sum;
+    memcpy(&bits, &sum, sizeof bits);
+    if ((left < 0 || left > 0) && !(bits & 1)) {{
+        bits += (left > 0) == (sum > 0) ? 1 : -1;
+        memcpy(&odd, &bits, sizeof odd);
+    }}
+    return odd;
+}}
+"""
+SHIFTS = """\
+#if (-1 >> 1) != -1
+#error "{name} needs a compiler that shifts negative numbers arithmetically."
+#endif
+"""
+
+
+def header(result: Result, name: str) -> str:
+    """Return a header with everything in it.
+
+    Raises
+    ------
+    ExportError
+        For a format that C cannot compute in, and a guard that it does not have.
+    """
+    own = identifier(name)
+    mark = f"{own.upper()}_H"
+    text = _text(result, name, "header", "static inline ")
+    body, _, manifested = text.partition("*/\n")
+    return sealed(f"{body}*/\n#ifndef {mark}\n#define {mark}\n{manifested}\n#endif\n")
+
+
+def source(result: Result, name: str) -> str:
+    """Return a file to be compiled; see `header`."""
+    return sealed(_text(result, name, "source", ""))
+
+
+def _text(result: Result, name: str, export: str, linkage: str) -> str:
+    one = evaluation(result)
+    own = identifier(name)
+    write = _fixed if one.own.digits is None else _floating
+    ends = " and ".join(f"[{low}, {high}]" for low, high in result.target["domains"])
+    lines = [
+        f"{own}: a {kind_of_polynomial(result)} for {result.target['text']} on {ends}, by polyoptim",
+        *_claims(result, one.own),
+    ]
+    head = "\n".join(f" * {one_line(line)}".replace("*/", "* /") for line in lines)
+    block = comment(manifest(result, export, name), " * ")
+    return f"/*\n{head}\n *\n{block}\n */\n{write(one, own, linkage)}"
+
+
+def _claims(result: Result, own: Format) -> list[str]:
+    """Return sentences about the error."""
+    kind = result.arguments["error"]
+    what = f"{kind} error" if kind in ("absolute", "relative") else f"error weighted by {kind}"
+    lines = [f"largest {what} {result.sup_error:.6g}, {result.sup_error_kind}, of these coefficients"]
+    if result.total_error_bound is not None:
+        lines.append(f"with rounding of every operation in {own} at most {result.total_error_bound:.6g}, proved")
+    return lines
+
+
+def _floating(one: Evaluation, name: str, linkage: str) -> str:
+    own = one.own
+    kind = "double" if own.name == "float64" else "float"
+    emulated = own.name not in ("float32", "float64")
+    apart = _apart(one) if not emulated else set()
+    bits = "uint64_t" if kind == "double" else "uint32_t"
+    given, passed = (f", {bits} zero", f", {name}_zero") if apart else ("", "")
+    parts = ["\n#include <float.h>\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n"]
+    parts.append(FAST_MATH.format(name=name))
+    if apart:
+        parts.append(APART.format(name=name, type=kind, bits=bits))
+    if emulated:
+        parts.append(_emulation(one, name))
+    literal = _literal(own)
+    body = [f"    x = {name}_nearest(x);"] if emulated else []
+    body += _clamped(one, literal) if one.guard == "clamp" else []
+    body += _constants(one, kind, literal)
+    for operation in one.program.operations:
+        value = _emulated(operation, name) if emulated else _plain(operation, kind, name, apart)
+        body.append(f"    const {kind} {operation.result} = {value};")
+    value = one.program.output
+    body += [] if one.program.operations else ["    (void)x;"]
+    if one.guard == "nan":
+        inside = " || ".join(f"(x >= {literal(low)} && x <= {literal(high)})" for low, high in one.ends)
+        value = f"{inside} ? {value} : ({kind})NAN"
+    body.append(f"    return {value};")
+    if apart:
+        parts.append(_function(f"static inline {kind} {name}_with({kind} x{given})", body))
+        parts.append(_function(f"{linkage}{kind} {name}({kind} x)", [f"    return {name}_with(x{passed});"]))
+        parts.append(_loop(name, kind, linkage, f"{name}_with(x[i], zero)", f"    const {bits} zero = {name}_zero;\n"))
+    else:
+        parts.append(_function(f"{linkage}{kind} {name}({kind} x)", body))
+        parts.append(_loop(name, kind, linkage, f"{name}(x[i])"))
+    return "\n".join(parts)
+
+
+def _apart(one: Evaluation) -> set[str]:
+    """Return the products that are terms of a sum."""
+    operations = one.program.operations
+    products = {each.result for each in operations if each.kind == "mul"}
+    return {name for each in operations if each.kind == "add" for name in each.inputs} & products
+
+
+def _plain(operation: Operation, kind: str, name: str, apart: set[str]) -> str:
+    a, b, *rest = operation.inputs
+    match operation.kind:
+        case "fma":
+            return f"{'fma' if kind == 'double' else 'fmaf'}({a}, {b}, {rest[0]})"
+        case "add":
+            return f"{a} + {b}"
+    return f"{name}_apart({a} * {b}, zero)" if operation.result in apart else f"{a} * {b}"
+
+
+def _emulated(operation: Operation, name: str) -> str:
+    a, b, *rest = operation.inputs
+    match operation.kind:
+        case "fma":
+            return f"{name}_nearest({name}_odd((double){a} * {b}, {rest[0]}))"
+        case "add":
+            return f"{name}_nearest((double){a} + {b})"
+    return f"{name}_nearest((double){a} * {b})"
+
+
+def _emulation(one: Evaluation, name: str) -> str:
+    own = one.own
+    assert own.digits is not None  # noqa: S101 - it is no fixed point
+    assert own.finest is not None  # noqa: S101
+    text = NEAREST.format(
+        name=name,
+        format=own.name,
+        finest=1023 + own.finest + own.digits - 1,
+        shift=52 - (own.digits - 1),
+        largest=_double(own.largest or Fraction(0)),
+    )
+    return text + "\n" + ODD.format(name=name) if one.program.count("fma") else text
+
+
+def _literal(own: Format) -> Literal:
+    suffix = "" if own.name == "float64" else "f"
+    return lambda value: f"{own.hex(value)}{suffix}"
+
+
+def _double(value: Fraction) -> str:
+    return float(value).hex()
+
+
+def _constants(one: Evaluation, kind: str, literal: Literal) -> list[str]:
+    return [f"    const {kind} c{power} = {literal(one.coef[power])}; /* x^{power} */" for power in one.coef]
+
+
+def _clamped(one: Evaluation, literal: Literal) -> list[str]:
+    """Return lines that move x to the nearest end of the domain."""
+    low, high = one.ends[0][0], one.ends[-1][1]
+    lines = [f"    x = x < {literal(low)} ? {literal(low)} : x;", f"    x = x > {literal(high)} ? {literal(high)} : x;"]
+    for (_, left), (right, _) in zip(one.ends, one.ends[1:], strict=False):
+        middle = one.own.round((left + right) / 2)
+        nearest = f"x < {literal(middle)} ? {literal(left)} : {literal(right)}"
+        lines.append(f"    x = x > {literal(left)} && x < {literal(right)} ? ({nearest}) : x;")
+    return lines
+
+
+def word_length(own: Format) -> int:
+    """Return how many bits a fixed-point number has, with its sign."""
+    return int((own.largest or 0) * 2 ** -(own.finest or 0)).bit_length() + 1
+
+
+def _function(head: str, body: list[str]) -> str:
+    return "\n".join([head, "{", *body, "}", ""])
+
+
+def _loop(name: str, kind: str, linkage: str, value: str, before: str = "") -> str:
+    return (
+        f"{linkage}void {name}_array(const {kind} *x, {kind} *y, size_t n)\n"
+        f"{{\n{before}    for (size_t i = 0; i < n; ++i)\n        y[i] = {value};\n}}\n"
+    )
+
+
+def _fixed(one: Evaluation, name: str, linkage: str) -> str:
+    own = one.own
+    places = -(own.finest or 0)
+    bits = word_length(own)
+    found = next(((kind, wide) for most, kind, wide in INTEGERS if bits <= most), None)
+    if found is None:
+        raise ExportError(f"{own} has {bits} bits, and C has no products for more than 32. Use a shorter fixed point.")
+    if one.guard == "nan":
+        raise ExportError(f"guard='nan' has no meaning in {own}, which has no NaN. Use guard='clamp' or 'none'.")
+    kind, wide = found
+    half = f" + ({wide}){1 << (places - 1)}" if places else ""
+
+    literal = own.hex
+    parts = ["\n#include <stddef.h>\n#include <stdint.h>\n", SHIFTS.format(name=name)]
+    parts.append(f"/* Numbers are k / 2^{places}, and stand for k. Products are rounded to nearest, ties upwards. */")
+    body = _clamped(one, literal) if one.guard == "clamp" else []
+    body += _constants(one, kind, literal)
+    for operation in one.program.operations:
+        a, b, *rest = operation.inputs
+        value = f"({wide}){a} + {b}"
+        if operation.kind != "add":
+            value = f"((({wide}){a} * {b}{half}) >> {places})" + "".join(f" + {c}" for c in rest)
+        body.append(f"    const {kind} {operation.result} = ({kind})({value});")
+    body += [] if one.program.operations else ["    (void)x;"]
+    body.append(f"    return {one.program.output};")
+    parts.append(_function(f"{linkage}{kind} {name}({kind} x)", body))
+    parts.append(_loop(name, kind, linkage, f"{name}(x[i])"))
+    return "\n".join(parts)

@@ -1,0 +1,92 @@
+"""What a file evaluates: exact coefficients, the format, the operations, and which inputs it is for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from polyoptim.errors import ArgumentError, ExportError
+from polyoptim.formats import Format, common_format, read_format
+from polyoptim.result import Result
+from polyoptim.schemes import Program, program
+from polyoptim.targets.constants import read_constant
+
+END_BITS = 200
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """An approximation as it is evaluated.
+
+    Parameters
+    ----------
+    coef : exact, of the powers of `program`.
+    own : the format of x, of all results of operations, and of the value.
+    program : the operations.
+    guard : "none", "clamp" or "nan", for what lies outside `ends`.
+    ends : the first and the last number of the format in each interval, ascending.
+    """
+
+    coef: dict[int, Fraction]
+    own: Format
+    program: Program
+    guard: str
+    ends: tuple[tuple[Fraction, Fraction], ...]
+
+    @property
+    def table(self) -> list[tuple[int, str]]:
+        """The powers with their coefficients as the format writes them."""
+        return [(power, self.own.hex(self.coef[power])) for power in self.program.powers]
+
+
+def evaluation(result: Result) -> Evaluation:
+    """Return what a file with the polynomial of a result evaluates.
+
+    Raises
+    ------
+    ExportError
+        Where there is no format in which it could be, or where it has no numbers in the domain.
+    """
+    arguments = result.arguments
+    try:
+        formats = read_format(list(arguments["format"]), result.powers)
+    except ArgumentError as error:
+        raise ExportError(f"the formats of this result are damaged: {error}") from None
+    own = common_format(formats)
+    if own is None:
+        names = ", ".join(dict.fromkeys(map(str, formats)))
+        raise ExportError(
+            f"no code can be written in format {names}, for no number format holds all coefficients. "
+            "Approximate in float64, float32, float16, bfloat16, or in one fixed point such as q5.26."
+        )
+    texts = result.coef_hex or ()
+    exact = {power: one.read(texts[power]) for power, one in zip(result.powers, formats, strict=True)}
+    powers = [power for power, value in exact.items() if value] or [result.powers[0]]
+    scheme = program(powers, arguments["scheme"], arguments["fma"])
+    ends = tuple(_ends(pair, own) for pair in arguments["domain"])
+    return Evaluation({power: exact[power] for power in scheme.powers}, own, scheme, arguments["guard"], ends)
+
+
+def _ends(pair: list[str], own: Format) -> tuple[Fraction, Fraction]:
+    low, high = (read_constant(text, "domain") for text in pair)
+    try:
+        first, last = own.clip(low.above(END_BITS)), own.clip(high.below(END_BITS))
+        start, end = own.round(first), own.round(last)
+        start = own.next_up(start) if start < first else start
+        end = own.next_down(end) if end > last else end
+    except ArgumentError:
+        start, end = Fraction(1), Fraction(0)
+    if start > end:
+        raise ExportError(f"no number of {own} lies in [{low.text}, {high.text}]. Use a finer format.")
+    return start, end
+
+
+def identifier(name: str) -> str:
+    """Return the name of a file as one of C and Python, with "_poly" behind it.
+
+    >>> identifier("exp2"), identifier("2 to the x")
+    ('exp2_poly', 'p2_to_the_x_poly')
+    """
+    plain = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_") or "a"
+    return f"{plain if plain[0].isalpha() else f'p{plain}'}_poly"

@@ -1,0 +1,283 @@
+"""verify(): the numbers of a generated file proved again, and the file made again, bit for bit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from polyoptim.approximating import approximate, versions
+from polyoptim.canonical import LARGEST_FILE
+from polyoptim.checker import check
+from polyoptim.errors import ArgumentError, PolyoptimError, ResultFileError
+from polyoptim.exporters.manifest import ASKED, FOUND, is_intact, read_coefficients, read_manifest
+from polyoptim.formats import common_format, read_format
+from polyoptim.result import NAMED, Result, exporters_of, read
+from polyoptim.schemes import program
+from polyoptim.solvers.enclosure import Enclosure
+from polyoptim.solvers.proof import to_certificate
+from polyoptim.solvers.rounding_bound import rounding_bound
+from polyoptim.solvers.supremum import enclose
+from polyoptim.targets.constants import read_constant
+from polyoptim.targets.expression import parse
+
+WITHIN = (1e-6, 1e-8)  # how closely an error is enclosed at first, and where that is not close enough
+END_BITS = 160
+VERIFIED, VERSIONS_DIFFER, FAILED = "verified", "versions differ", "failed"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was verified.
+
+    Parameters
+    ----------
+    path : of the file.
+    status : "verified"; "versions differ" where the numbers were proved again but the file could not be made again, for
+        other versions are installed; "failed".
+    proved : the upper bound of the largest error that was proved again; None where it was not.
+    regenerated : whether the file was made again with the same bytes; None where that was not tried.
+    reasons : sentences: what was found, the decisive one last.
+    """
+
+    path: str
+    status: str
+    proved: float | None
+    regenerated: bool | None
+    reasons: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "file": self.path,
+            "status": self.status,
+            "proved": self.proved,
+            "regenerated": self.regenerated,
+            "reasons": list(self.reasons),
+        }
+
+
+class _RefutedError(Exception):
+    """Something that the file says does not hold."""
+
+
+def verify(path: str | os.PathLike[str]) -> Verification:
+    """Verify a file that an approximation was exported to or saved in.
+
+    First the error of the coefficients that stand in the file is proved again, without any search for them, and the
+    proof is checked by `polyoptim.checker`; that does not depend on who found them. Then the file is made again from
+    its manifest, which has to give the same bytes where the same versions are installed.
+
+    Raises
+    ------
+    ResultFileError
+        Where the file is none that can be verified: no manifest, a fit, a function that is no expression.
+
+    Examples
+    --------
+    >>> import polyoptim, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     polyoptim.approximate("exp(x)", domain=(0, 1), degree=3).export(f"{folder}/e.h")
+    ...     verify(f"{folder}/e.h").status
+    'verified'
+    """
+    where = str(path)
+    content = _content(path)
+    file = _saved(content, where) if content.lstrip()[:1] == b"{" else _generated(content, where)
+    reasons: list[str] = []
+    proved = regenerated = None
+    try:
+        file.unchanged()
+        proved = _proved_again(file, reasons)
+        installed = versions()
+        different = [name for name, value in installed.items() if file.manifest["versions"].get(name) != value]
+        if different:
+            said = ", ".join(
+                f"{name} {file.manifest['versions'].get(name)} (here {installed[name]})" for name in different
+            )
+            reasons.append(f"It was not made again, for it is by other versions: {said}.")
+            return Verification(where, VERSIONS_DIFFER, proved, None, tuple(reasons))
+        regenerated = False
+        file.compare(_made_again(file.manifest))
+        regenerated = True
+        reasons.append("Made again with the same versions, it has the same bytes.")
+    except _RefutedError as error:
+        reasons.append(str(error))
+        return Verification(where, FAILED, proved, regenerated, tuple(reasons))
+    return Verification(where, VERIFIED, proved, regenerated, tuple(reasons))
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file with a manifest.
+
+    Parameters
+    ----------
+    coef : what stands in it.
+    """
+
+    text: str
+    manifest: Mapping[str, Any]
+    coef: Mapping[int, Fraction]
+
+    def unchanged(self) -> None:
+        if not is_intact(self.text, dict(self.manifest)):
+            raise _RefutedError("The file was changed after it was written: its hash is another.")
+
+    def compare(self, result: Result) -> None:
+        kind, name = self.manifest["export"], self.manifest["name"]
+        exporter = exporters_of("approximate")[kind]
+        again = exporter(result, name) if kind in NAMED else exporter(result)
+        if again != self.text:
+            pairs = zip(self.text.split("\n"), again.split("\n"), strict=False)
+            line = next((number for number, (a, b) in enumerate(pairs, 1) if a != b), None)
+            place = "its length" if line is None else f"line {line}"
+            raise _RefutedError(f"Made again with the same versions, the file is another: {place} differs.")
+
+
+@dataclass(frozen=True)
+class _Saved(_File):
+    """A saved result, which has its manifest in its fields."""
+
+    result: Result
+
+    def unchanged(self) -> None:
+        if any(float(value) != self.result.coef[power] for power, value in self.coef.items()):
+            raise _RefutedError("The coefficients and their texts in the format differ.")
+        if self.result.certificate is not None:
+            checked = check(self.result.certificate)
+            if not checked.ok:
+                raise _RefutedError(f"The certificate does not hold: {checked.reason}")
+
+    def compare(self, result: Result) -> None:
+        ours, again = self.result.to_dict(), result.to_dict()
+        for key in ("coef", "coef_hex", "powers", "domain", "certificate", *FOUND):
+            if ours[key] != again[key]:
+                raise _RefutedError(f"Made again with the same versions, the result is another: {key} differs.")
+
+
+def _content(path: str | os.PathLike[str]) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise ResultFileError(f"{path!s} cannot be read: {error.strerror or error}. Name a generated file.") from None
+    if len(content) > LARGEST_FILE:
+        raise ResultFileError(f"{path!s} is larger than {LARGEST_FILE} bytes, which no generated file is.")
+    return content
+
+
+def _generated(content: bytes, where: str) -> _File:
+    try:
+        text = content.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        raise ResultFileError(f"{where} is no text. Verify .h, .c, .py, .tex or .json.") from None
+    manifest = read_manifest(text, where)
+    try:
+        _check_expression(manifest["target"], where)
+        parse(manifest["target"])
+        return _File(text, manifest, read_coefficients(text, manifest, where))
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise ResultFileError(f"the manifest of {where} cannot be read: {error}") from None
+
+
+def _saved(content: bytes, where: str) -> _Saved:
+    result = read(content, where)
+    if result.verb != "approximate":
+        raise ResultFileError(
+            f"{where} is the result of {result.verb}(), of which nothing was proved. Verify an approximation."
+        )
+    _check_expression(result.target["text"] if result.target["kind"] == "expression" else None, where)
+    asked = {key: result.arguments[key] for key in ASKED}
+    found = {key: getattr(result, key) for key in FOUND}
+    manifest = {"target": result.target["text"], **asked, **found, "export": "json", "versions": dict(result.versions)}
+    texts = result.coef_hex or ()
+    formats = read_format(list(asked["format"]), result.powers)
+    coef = {power: one.read(texts[power]) for power, one in zip(result.powers, formats, strict=True)}
+    return _Saved("", manifest, coef, result)
+
+
+def _check_expression(target: str | None, where: str) -> None:
+    if target is None:
+        raise ResultFileError(
+            f"{where} approximates a function that is no expression, of which nothing can be proved. "
+            "Approximate an expression in x."
+        )
+
+
+def _proved_again(file: _File, reasons: list[str]) -> float | None:
+    """Prove the error of the coefficients in a file; raise where it is not what the file says."""
+    manifest = file.manifest
+    claim = manifest["sup_error_bound"]
+    found = None
+    for within in WITHIN:
+        found = _enclosed(file, within)
+        if not found.proved or claim is None or found.upper <= claim:
+            break
+    assert found is not None  # noqa: S101 - there was one
+    if claim is None:
+        if found.proved and manifest["sup_error"] > found.upper:
+            raise _RefutedError(f"The error is not above {found.upper!r}, and the file says {manifest['sup_error']!r}.")
+        reasons.append("The error is sampled, as the file says: nothing had been proved.")
+        return None
+    if not found.proved:
+        raise _RefutedError(f"The error was not proved again: {found.reason}")
+    checked = check(to_certificate(found))
+    if not checked.ok:
+        raise _RefutedError(f"The error was not proved again: {checked.reason}")
+    if checked.upper > claim:
+        raise _RefutedError(
+            f"The error of its coefficients is {checked.lower!r} or more; the file says at most {claim!r}."
+        )
+    if not manifest["lower_bound"] <= manifest["sup_error"] <= checked.upper:
+        raise _RefutedError(f"The error is at most {checked.upper!r}, which is not what the file says.")
+    reasons.append(f"Proved again: the largest error of its coefficients is at most {checked.upper:.10g}.")
+    _rounding_again(file, found, reasons)
+    return checked.upper
+
+
+def _enclosed(file: _File, within: float) -> Enclosure:
+    manifest = file.manifest
+    target = parse(manifest["target"])
+    error = manifest["error"]
+    pairs = [tuple(read_constant(text, "domain") for text in pair) for pair in manifest["domain"]]
+    ends = [tuple(end.root if end.exact is None else end.exact for end in pair) for pair in pairs]
+    return enclose(
+        target.root,
+        file.coef,
+        ends,  # type: ignore[arg-type]
+        error=error if error in ("absolute", "relative") else parse(error).root,
+        within=within,
+    )
+
+
+def _rounding_again(file: _File, found: Enclosure, reasons: list[str]) -> None:
+    """Bound what rounding adds again."""
+    manifest, claim = file.manifest, file.manifest["total_error_bound"]
+    own = common_format(read_format(list(manifest["format"]), [int(power) for power in manifest["powers"]]))
+    if claim is None or own is None:
+        return
+    pairs = [[read_constant(text, "domain") for text in pair] for pair in manifest["domain"]]
+    pieces = [(low.below(END_BITS), high.above(END_BITS)) for low, high in pairs]
+    powers = [power for power, value in file.coef.items() if value] or [0]
+    order = program(powers, manifest["scheme"], manifest["fma"])
+    again = rounding_bound(found.statement, pieces, order, own)
+    if manifest["sup_error_bound"] + again.bound > claim * (1 + WITHIN[0]):
+        raise _RefutedError(
+            f"With rounding the error is at most {again.bound + found.upper!r}; the file says {claim!r}."
+        )
+    reasons.append(f"Proved again: with rounding in {own} it is at most {claim:.10g}.")
+
+
+def _made_again(manifest: Mapping[str, Any]) -> Result:
+    given = {key: manifest[key] for key in ASKED}
+    domain = [tuple(pair) for pair in given.pop("domain")]
+    fixed = given.pop("fixed")
+    powers = None if fixed is None else {int(power): value for power, value in fixed.items()}
+    try:
+        return approximate(manifest["target"], domain=domain, fixed=powers, **given)
+    except PolyoptimError as error:
+        raise _RefutedError(f"It cannot be made again: {error}") from None
