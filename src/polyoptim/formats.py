@@ -80,7 +80,7 @@ class Format:
         rounded = round(value / step) * step  # Python rounds rationals to nearest even
         if not self.within(rounded):
             raise ArgumentError(
-                f"{float(value):.9g} is out of the range of {self.name}, {float(self.least or 0):.9g} to "
+                f"{_shown(value)} is out of the range of {self.name}, {float(self.least or 0):.9g} to "
                 f"{float(self.largest or 0):.9g}. Use a format with a wider range, or another scale."
             )
         return rounded
@@ -163,6 +163,14 @@ class Format:
 
     def __str__(self) -> str:
         return self.name
+
+
+def _shown(value: Fraction) -> str:
+    """Return a number for a message, also one beyond float64."""
+    try:
+        return f"{float(value):.9g}"
+    except OverflowError:
+        return f"{'-' if value < 0 else ''}2**{exponent(value)}"
 
 
 def power_of_two(power: int) -> Fraction:

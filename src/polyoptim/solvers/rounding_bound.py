@@ -99,17 +99,24 @@ class _Bounds:
             if without and max(-low, high) <= rational(self.least):
                 tiny = True  # a zero of the target at 0
                 continue
-            if without and high - low < max(abs(low), abs(high)) * NARROWEST:
-                place = f"near x = {float((low + high) / 2):.6g}"
-                return RoundingBound(
-                    math.inf, f"rounding may be as large as the target or the range of {self.own} {place}"
-                )
+            if without and (reason := self.hopeless(low, high)):
+                return RoundingBound(math.inf, reason)
             halvings += not without
             self.halve(low, high)
         largest = max((-size for size, *_ in self.heap), default=0.0)
         if largest == math.inf:
             return RoundingBound(math.inf, "the parts near a zero of the target are too many")
         return RoundingBound(largest, "", self.least if tiny else Fraction(0))
+
+    def hopeless(self, low: fmpq, high: fmpq) -> str:
+        """Return why a part has no bound however it is divided, or nothing."""
+        middle = (low + high) / 2
+        place = f"near x = {float(middle):.6g}"
+        if not self.moved(arb(middle)).is_finite():
+            return f"a number leaves the range of {self.own} {place}"
+        if high - low < max(abs(low), abs(high)) * NARROWEST:
+            return f"the target is 0 {place}, where any rounding is too large"
+        return ""
 
     def halve(self, low: fmpq, high: fmpq) -> None:
         """Divide a part; one with an end at 0 into one that has, and several others."""
