@@ -158,6 +158,11 @@ def test_what_cannot_be_verified_is_a_clear_error(tmp_path, capsys):
         ('"manifest": 1', '"manifest": 2'),
         ('  "scheme"', '  "shceme"'),
         ('"powers": [', '"powers": [[], '),
+        ('"powers": [', '"powers": [1000000000000, '),
+        ('"powers": [', '"powers": [2.5, '),
+        ('"format": ["float32"', '"format": ["float3"'),
+        ('"target": "2**x"', '"target": "2**"'),
+        ('"target": "2**x"', '"target": 7'),
         ("{", "[{"),
         ("const float c1 = ", "const float c0 = "),
         ("const float c1 = ", "const float c9 = "),
@@ -168,6 +173,31 @@ def test_what_cannot_be_verified_is_a_clear_error(tmp_path, capsys):
             verify(tmp_path / "d.h")
     assert run(["verify", str(tmp_path / "a.h")]) == 2
     assert "Export it again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"domain": [["0", "1"]]', '"domain": 3'),
+        ('"domain": [["0", "1"]]', '"domain": [["1", "0"]]'),
+        ('"domain": [["0", "1"]]', '"domain": [["0", "x"]]'),
+        ('"error": "relative"', '"error": null'),
+        ('"error": "relative"', '"error": "1/"'),
+        ('"sup_error_bound": 8.', '"sup_error_bound": "a", "b": 8.'),
+        ('"scheme": "horner"', '"scheme": "hornr"'),
+        ('"fixed": {"0": "1"}', '"fixed": [1]'),
+        ('"through": null', '"through": {"a": 1}'),
+        ('"export": "header"', '"export": "haeder"'),
+        ('"versions": {', '"versions": 3, "were": {'),
+    ],
+)
+def test_a_damaged_manifest_never_passes_and_never_breaks(tmp_path, old, new):
+    path = tmp_path / "exp2.h"
+    approximate(**CASES["exp2"]).export(path)
+    text = path.read_text()
+    assert old in text
+    path.write_text(resealed(text.replace(old, new, 1)))
+    assert run(["verify", str(path)]) in (1, 2)
 
 
 def test_command_line_says_what_was_found(tmp_path, capsys):

@@ -107,6 +107,8 @@ def verify(path: str | os.PathLike[str]) -> Verification:
     except _RefutedError as error:
         reasons.append(str(error))
         return Verification(where, FAILED, proved, regenerated, tuple(reasons))
+    except (PolyoptimError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ResultFileError(f"the manifest of {where} cannot be read: {error}") from None
     return Verification(where, VERIFIED, proved, regenerated, tuple(reasons))
 
 

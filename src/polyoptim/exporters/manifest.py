@@ -8,6 +8,7 @@ import re
 from fractions import Fraction
 from typing import Any
 
+from polyoptim.arguments import check_powers
 from polyoptim.errors import ResultFileError
 from polyoptim.formats import common_format, find_format, read_format
 from polyoptim.result import Result
@@ -106,7 +107,7 @@ def read_coefficients(text: str, document: dict[str, Any], where: str) -> dict[i
     ResultFileError
         For one that is no number of its format, stands there twice or belongs to no power.
     """
-    powers = [int(power) for power in document["powers"]]
+    powers = check_powers(None, document["powers"])
     formats = dict(zip(powers, read_format(list(document["format"]), powers), strict=True))
     own = common_format(list(formats.values())) or find_format("real")
     found: dict[int, Fraction] = {}

@@ -76,7 +76,9 @@ def _quality(result: Result, stats: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("F", f"{_short(stats['f'])}   p {_probability(stats['f_p'])}"))
     if stats["aicc"] is not None:
         rows.append(("AICc, BIC", f"{stats['aicc']:.6g}, {stats['bic']:.6g}"))
-    least = {"exact": "exact: the optimum", "best found": "best found"}.get(str(result.optimum_kind), "not known to be least")
+    least = {"exact": "exact: the optimum", "best found": "best found"}.get(
+        str(result.optimum_kind), "not known to be least"
+    )
     rows.append(("loss", f"{result.loss:.10g}   {result.arguments['loss']}, sum over {result.count} rows; {least}"))
     if stats.get("low_weight", {}).get("count"):
         rows.append(("low weight", _low(stats["low_weight"])))
