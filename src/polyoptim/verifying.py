@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from polyoptim.approximating import approximate, versions
 from polyoptim.canonical import LARGEST_FILE
@@ -103,7 +103,7 @@ def verify(path: str | os.PathLike[str]) -> Verification:
         regenerated = False
         file.compare(_made_again(file.manifest))
         regenerated = True
-        reasons.append("Made again with the same versions, it has the same bytes.")
+        reasons.append(f"Made again with the same versions, it has the same {file.same}.")
     except _RefutedError as error:
         reasons.append(str(error))
         return Verification(where, FAILED, proved, regenerated, tuple(reasons))
@@ -124,6 +124,7 @@ class _File:
     text: str
     manifest: Mapping[str, Any]
     coef: Mapping[int, Fraction]
+    same: ClassVar[str] = "bytes"
 
     def unchanged(self) -> None:
         if not is_intact(self.text, dict(self.manifest)):
@@ -145,6 +146,7 @@ class _Saved(_File):
     """A saved result, which has its manifest in its fields."""
 
     result: Result
+    same: ClassVar[str] = "coefficients, bounds and certificate"
 
     def unchanged(self) -> None:
         if any(float(value) != self.result.coef[power] for power, value in self.coef.items()):
