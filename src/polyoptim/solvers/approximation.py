@@ -16,7 +16,7 @@ from polyoptim.solvers.minimax import Condition, Minimax, minimax
 from polyoptim.solvers.normal_equations import fraction
 from polyoptim.solvers.sought import Sought
 from polyoptim.solvers.space import Space
-from polyoptim.targets.balls import UndecidedError, expand, rational
+from polyoptim.targets.balls import expand, rational
 from polyoptim.targets.nodes import Node
 
 Pieces = tuple[tuple[Fraction, Fraction], ...]
@@ -242,7 +242,7 @@ def _multiplicity(target: Node | Callable[[float], float], x: Fraction) -> int:
         return 1
     try:
         series = expand(target, rational(x), MOST_ZEROS + 1)
-    except UndecidedError:
+    except (ArithmeticError, ValueError):  # a corner; ValueError: flint's word for a quotient that is no series
         return 1
     if not all(one.is_finite() for one in series):
         return 1

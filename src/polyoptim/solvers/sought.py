@@ -14,7 +14,7 @@ from flint import arb, arb_poly, ctx, fmpq, fmpq_poly
 
 from polyoptim.solvers.expansion import expand_on
 from polyoptim.solvers.models import Panel, UnexpandableError, settle
-from polyoptim.targets.balls import UndecidedError, evaluate, expand, rational
+from polyoptim.targets.balls import evaluate, expand, rational
 from polyoptim.targets.nodes import Node
 
 Array = npt.NDArray[np.float64]
@@ -62,7 +62,7 @@ class Sought:
         if self.orders.get(x):
             try:
                 return expand(target, rational(x), self.orders[x] + 1)[self.orders[x]]
-            except UndecidedError:  # a corner
+            except (ArithmeticError, ValueError):  # a corner; ValueError: flint's word for a quotient that is no series
                 return arb("nan")
         value = evaluate(target, rational(x))
         return value if value.is_finite() else limit(target, x)
