@@ -304,7 +304,7 @@ def _result(
     if rounding is not None and bound is not None:
         total, note = _total(bound, rounding, asked)
         notes += note
-    lower = min(found.lower, bound if bound is not None else error)
+    lower = min(found.lower, error)
     domain = (float(pieces[0][0].nearest(END_BITS)), float(pieces[-1][1].nearest(END_BITS)))
     text = expression.text if expression else getattr(target, "__name__", "a function")
     about: dict[str, Any] = {"kind": "expression" if expression else "callable", "text": text}

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +20,7 @@ from polyoptim.solvers.reduction import nearest_plane, solving, spaced
 from polyoptim.solvers.weighted_grid import Grid, Watched
 
 MANY = 10_000
+SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
 def free(m):
@@ -163,3 +168,28 @@ def test_equations_without_solutions_have_no_lattice():
     assert solving([(half, Fraction(1, 3))], [-8, -8], [False, False]) is None
     assert solving([(half, Fraction(1, 3))], [-8, -8], [False, True]) is not None
     assert solving([(half, Fraction(1)), (half, Fraction(2))], [-8, -8], [True, True]) is None
+
+
+def test_a_direction_without_effect_stays_where_it_is_and_its_extent_is_unknown():
+    b, offset = some(0, m=2)
+    b[:, 1] = 0.0
+    assert nearest_plane(b, offset)[1] == 0
+    assert extent(b, offset / 10, np.array([0.0, 1.0])) == (-np.inf, np.inf)
+    low, high = extent(b, offset / 10, np.array([1.0, 0.0]))
+    assert -np.inf < low < 0 < high < np.inf
+    found = least_largest(b, offset, np.array([True, True]), np.full(2, 5.0), free(2), 1000)
+    assert found.bound <= np.abs(offset + b @ found.g).max() * (1 + 1e-6)
+
+
+# HiGHS 1.12 prints a line while it solves this one, whatever its options say.
+LOUD = """
+from polyoptim import approximate
+approximate("sin(log(1.5 + sin(x)))/log(1.5 + sin(x))", domain=(0, "2**-30"), degree=3, error="relative")
+print("done")
+"""
+
+
+def test_nothing_is_printed_where_highs_prints():
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    done = subprocess.run([sys.executable, "-c", LOUD], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "done\n"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
-import operator
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,75 +20,18 @@ from polyoptim.errors import ArgumentError
 from polyoptim.solvers.proof import to_certificate, written
 from polyoptim.solvers.rationals import fraction
 from polyoptim.solvers.supremum import enclose
-from polyoptim.targets.nodes import FUNCTIONS, Comparison, Constant, Number, Operation, fold
+from polyoptim.targets.nodes import FUNCTIONS
 from polyoptim.targets.parser import parse_tree
+
+with pytest.MonkeyPatch.context() as patch:
+    patch.syspath_prepend(str(Path(__file__).parent))
+    known = importlib.import_module("truth")
+error_in_digits, in_digits, mpf = known.error_in_digits, known.in_digits, known.mpf
 
 F = Fraction
 DIGITS = 60
 EXAMPLES = 150  # of random polynomials
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))["cases"]
-
-IN_DIGITS = {
-    "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b,
-    "**": lambda a, b: mpmath.mpf(a) ** b, "neg": lambda a: -a, "not": lambda a: not a,
-    "and": lambda *values: all(values), "or": lambda *values: any(values),
-    "where": lambda condition, a, b: a if condition else b, "abs": abs, "min": min, "max": max,
-    "exp2": lambda x: mpmath.mpf(2) ** x, "log2": lambda x: mpmath.log(x, 2),
-    "lgamma": lambda x: mpmath.log(abs(mpmath.gamma(x))),
-    "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
-    "relu": lambda x: max(x, mpmath.mpf(0)), "gelu": lambda x: x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2,
-    "silu": lambda x: x / (1 + mpmath.exp(-x)), "cbrt": lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x)),
-    "asinh": lambda x: mpmath.sign(x) * mpmath.asinh(abs(x)),
-}  # fmt: skip
-COMPARED = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
-
-
-def mpf(value):
-    return mpmath.mpf(value.numerator) / value.denominator
-
-
-def in_digits(tree, x=None):
-    """The value of an expression in mpmath's precision."""
-
-    def visit(node, values):
-        match node:
-            case Number(text):
-                return mpf(F(text))
-            case Constant(name):
-                return {"pi": mpmath.pi, "e": mpmath.e, "tau": 2 * mpmath.pi}[name] * 1
-            case Comparison(signs, _):
-                return all(COMPARED[sign](a, b) for sign, a, b in zip(signs, values[:-1], values[1:], strict=True))
-            case Operation(name):
-                return IN_DIGITS.get(name, getattr(mpmath, name, None))(*values)
-        return x
-
-    return fold(tree, visit)
-
-
-def error_in_digits(text, coef, error):
-    """abs(e) as a function, in mpmath's precision; -1 where the formula is 0 / 0."""
-    tree = parse_tree(text)
-    coef = coef if isinstance(coef, dict) else dict(enumerate(coef))
-    plain = [mpf(F(coef.get(power, 0))) for power in range(max(coef), -1, -1)]
-
-    def size(x):
-        try:
-            value = in_digits(tree, x)
-            difference = mpmath.polyval(plain, x) - value
-            if error == "absolute":
-                return abs(difference)
-            return abs(difference / value if error == "relative" else difference * in_digits(parse_tree(error), x))
-        except ZeroDivisionError:
-            return mpmath.mpf(-1)
-
-    return size
 
 
 def largest_error(text, coef, low, high, error="absolute", digits=DIGITS, count=400):

@@ -85,6 +85,11 @@ class Frame:
         return Germ(self, value if isinstance(value, fmpq_poly) else fmpq_poly([value]), 0, _NOTHING, _NOTHING)
 
 
+def from_zero(high: arb) -> arb:
+    """Return a ball of all numbers from 0 to one that is positive; the least of it is exactly 0."""
+    return arb(0).union(high.upper()).nonnegative_part()
+
+
 _NOTHING = arb_series([0], 1)  # the series of an exact germ, until they are asked for
 
 
@@ -137,15 +142,21 @@ class Germ:
             return self.whole_power(power.numerator)
         if self.spread().at[0].is_zero() and (self.frame.is_point or (self.exact is not None and not self.exact)):
             return self.frame.germ(fmpq(0))
+        exponent = arb(fmpq(power.numerator, power.denominator))
+        if self.frame.order == 1 and not self.frame.is_point and self.value().contains(0) and self.value() >= 0:
+            return self.frame.germ(from_zero((self.value().upper().log() * exponent).exp()))
         germ = self.reduced().sharpened()
         low = germ.low * power
         if not germ.on[0] > 0 or low.denominator != 1 or (germ.low and not self.frame.is_forward):
             raise UndefinedError("a root of what may be negative")
-        exponent = arb(fmpq(power.numerator, power.denominator))
         return Germ(self.frame, None, int(low), *((one.log() * exponent).exp() for one in (germ.at, germ.on)))
 
     def whole_power(self, power: int) -> Germ:
-        """Return a product of equal factors."""
+        """Return a product of equal factors; of plain balls an even one is not negative."""
+        if self.frame.order == 1 and not self.frame.is_point and power and power % 2 == 0:
+            size = abs(self.value())
+            low, high = size.lower() ** power, size.upper() ** power
+            return self.frame.germ(low.union(high) if size > 0 else from_zero(high))
         found, square = self.frame.germ(fmpq(1)), self
         while power:
             if power & 1:

@@ -95,6 +95,7 @@ def _shown(document: Mapping[str, Any]) -> tuple[float, float]:
     witness = _fraction(document["witness"])
     if not any(_at_most(low, witness) and _at_most(witness, high) for low, high in domains):
         raise _NotShownError("the witness is not in the domain")
+    ctx.prec = 2 * bits  # one point: sums of near numbers may lose what they have to
     if not claim.at_point(witness) >= lower:
         raise _NotShownError("the error at the witness is below lower")
     return lower, upper

@@ -16,7 +16,7 @@ from polyoptim.solvers.minimax import Condition, Minimax, minimax
 from polyoptim.solvers.normal_equations import fraction
 from polyoptim.solvers.sought import Sought
 from polyoptim.solvers.space import Space
-from polyoptim.targets.balls import UndecidedError, expand, rational
+from polyoptim.targets.balls import expand, rational
 from polyoptim.targets.nodes import Node
 
 Pieces = tuple[tuple[Fraction, Fraction], ...]
@@ -107,8 +107,9 @@ def _alike(a: arb, b: arb) -> bool:
 
 def approximate_function(asked: Asked) -> Approximated:
     """Return the polynomial of least largest error with coefficients in the formats."""
-    sought = Sought(asked.target, asked.weight)
     zeros = zeros_of(asked) if asked.weight == "relative" else []
+    orders = {one.x: one.order + 1 for one in zeros if isinstance(asked.target, Node)}
+    sought = Sought(asked.target, asked.weight, orders=orders)
     asked, conditions = _settled(asked, [*zeros, *(_through(asked, x) for x in asked.through)])
     pieces = _half(asked) if not conditions or all(one.x == 0 for one in conditions) else asked.pieces
     if not asked.free:
@@ -129,7 +130,7 @@ def approximate_function(asked: Asked) -> Approximated:
         return sought.at(fraction(x))
 
     through = tuple((one.x, one.value) for one in conditions)
-    problem = RoundingProblem(sample, pieces, asked.free, formats, asked.fixed, through)
+    problem = RoundingProblem(sample, pieces, asked.free, formats, asked.fixed, through, orders)
     rounded = round_polynomial(problem, [real.coef[power] for power in asked.free])
     coef = {**asked.fixed, **dict(zip(asked.free, rounded.coef, strict=True))}
     lower = max(min(rounded.bound, rounded.error), min(real.lower, rounded.error))
@@ -241,7 +242,7 @@ def _multiplicity(target: Node | Callable[[float], float], x: Fraction) -> int:
         return 1
     try:
         series = expand(target, rational(x), MOST_ZEROS + 1)
-    except UndecidedError:
+    except (ArithmeticError, ValueError):  # a corner; ValueError: flint's word for a quotient that is no series
         return 1
     if not all(one.is_finite() for one in series):
         return 1

@@ -12,7 +12,7 @@ import numpy as np
 
 from polyoptim.formats import Format, exponent, power_of_two
 from polyoptim.solvers.mixed_integer import Limits, extent, least_largest
-from polyoptim.solvers.reduction import Equation, Lattice, nearest_plane, solving, spaced
+from polyoptim.solvers.reduction import Equation, Lattice, lengths, nearest_plane, solving, spaced
 from polyoptim.solvers.weighted_grid import Array, Grid, Watched, as_floats
 
 Coef = tuple[Fraction, ...]
@@ -233,13 +233,14 @@ class Search:
             low, high = start + Fraction(middle[k] - radius[k]), start + Fraction(middle[k] + radius[k])
             if self._finest(k, low, high) != exponent(known.spacing(max(abs(low), abs(high))) or Fraction(1)):
                 below, above = extent(columns / ceiling, offset / ceiling, lattice.steps()[k])
-                low, high = max(low, start + Fraction(below)), min(high, start + Fraction(above))
+                low = max(low, start + Fraction(below)) if math.isfinite(below) else low
+                high = min(high, start + Fraction(above)) if math.isfinite(above) else high
             box.append((low, high))
         return tuple(box)
 
 
 def _inverse(columns: Array) -> Array:
     """Return the pseudoinverse of columns of very different lengths."""
-    sizes = np.abs(columns).max(axis=0)
+    sizes = lengths(columns)
     found: Array = np.linalg.pinv(columns / sizes) / sizes[:, None]
     return found

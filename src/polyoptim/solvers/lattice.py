@@ -45,6 +45,7 @@ class RoundingProblem:
     powers, formats : the free powers of x, and the format of the coefficient of each.
     fixed : coefficients of other powers.
     through : points (x, y) on the curve, exactly.
+    orders : at some points `sample` returns Taylor coefficients of these orders; see `Grid`.
     """
 
     sample: Sample
@@ -53,6 +54,7 @@ class RoundingProblem:
     formats: tuple[Format, ...]
     fixed: Mapping[int, Fraction] = field(default_factory=dict)
     through: tuple[tuple[Fraction, Fraction], ...] = ()
+    orders: Mapping[Fraction, int] = field(default_factory=dict)
 
     def equations(self) -> list[Equation]:
         """Return what the free coefficients must satisfy for the curve to go through its points."""
@@ -147,7 +149,7 @@ def _grid(problem: RoundingProblem, coef: Coef) -> Grid:
     """Return a grid with enough bits for errors of the size of those of some coefficients."""
     bits = BITS
     while True:
-        grid = Grid(problem.sample, problem.pieces, problem.powers, problem.fixed, bits)
+        grid = Grid(problem.sample, problem.pieces, problem.powers, problem.fixed, bits, problem.orders)
         grid.fill(POINTS * (len(coef) + 2))
         if not grid.rows:
             raise ArgumentError("the target or its weight has a finite value at no point. Choose another domain.")

@@ -1,33 +1,38 @@
 """Minimax: the polynomial with the least largest weighted error, with a lower bound that no other is below.
 
-A linear program on points finds where the error is largest; then the points move to the extrema of the error and the
-errors there are levelled, as E. Remez did (1934). Coefficients are rational numbers and the error is evaluated in many
-digits, so that everything that floats do is to improve on it, at errors of 1e-30 as at 1e-3. The program needs no Haar
-condition: any set of powers, fixed coefficients, given points and weights.
+Points at which the error has its extrema are exchanged for better ones, and the errors there levelled, as E. Remez did
+(1934). Where that ends without a proof, as it may for powers, weights and domains without Haar's condition, a linear
+program on points says where the error is largest, and the points move to the extrema of its answer. Coefficients are
+rational numbers and the error is evaluated in many digits, so that everything that floats do is to improve on it, at
+errors of 1e-30 as at 1e-3.
+
+Conditions on the polynomial are solved for exactly before: what is left are the combinations of columns that meet them.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
-from flint import arb, arb_mat, ctx, fmpq, fmpq_mat
+from flint import arb, arb_mat, arb_poly, ctx, fmpq, fmpq_mat
 from scipy.optimize import linprog
 
 from polyoptim.errors import DataError
+from polyoptim.solvers.extrema import extrema_of
 from polyoptim.solvers.normal_equations import nearest
-from polyoptim.solvers.sought import Sought
-from polyoptim.solvers.space import Space, added
+from polyoptim.solvers.sought import Sought, taylor
+from polyoptim.solvers.space import Space, Subspace, added, near_power
 from polyoptim.targets.balls import rational
 
 Array = npt.NDArray[np.float64]
 Points = list[Fraction]
 
-POINTS, POINTS_A_COLUMN = 320, 12  # on which the first program stands
+POINTS, POINTS_A_COLUMN = 320, 12  # among which extrema are looked for
 BITS, BITS_A_DEGREE = 200, 5  # of the coefficients
 ROUNDS = 40
 LEVEL = 1e-11  # the largest error may be above the level of the others by so much, relative
@@ -95,32 +100,19 @@ def minimax(
     points = sought.usable(_grid(domains, max(POINTS, POINTS_A_COLUMN * space.size)))
     if len(points) <= space.size:
         raise DataError("the target has a finite value at too few points of the domain. Choose another domain.")
-    coef = {**dict.fromkeys(space.powers, Fraction(0)), **fixed}
+    start = _meeting({**dict.fromkeys(space.powers, Fraction(0)), **fixed}, space.powers, conditions)
     bits = BITS + BITS_A_DEGREE * max(space.powers) + _smallness(sought, points)
-    best: tuple[float, dict[int, Fraction]] | None = None
-    reference: Points = []
-    for turn in range(ROUNDS):
-        errors = sought.errors(coef, points)
-        change, level, reference = _program(sought, space, coef, conditions, points, errors)
-        coef = added(coef, space.in_powers(change), bits, space.size_of_x)
-        extrema, heights = _extrema(sought, coef, domains, points)
-        largest = float(np.abs(heights).max(initial=0.0))
-        if best is None or largest < best[0]:
-            best = largest, coef
-        if largest <= level * (1 + SOLVER) or largest < ZERO:
-            break
-        if turn >= FEW_ROUNDS:  # from here on levelling alone is faster, where it is possible
-            error, tried, own = _levelled(sought, space, (*best, reference), domains, conditions, points, bits)
-            if error < best[0] * (1 - SOLVER):
-                best, reference = (error, tried), own
-                break
-        points = sorted({*points, *extrema, *reference})
-    assert best is not None  # noqa: S101 - there was a round
-    error, coef, own = _levelled(sought, space, (*best, reference), domains, conditions, points, bits)
-    coef = _meeting(coef, space.powers, conditions)
-    bounds = {lower_bound(sought, space, coef, conditions, some): some for some in (reference, own)}
-    lower = max(bounds)
-    return Minimax(coef, error, lower, bounds[lower], turn + 1)
+    free = space.meeting([[one.of_power(power) for power in space.powers] for one in conditions])
+    search = _Search(sought, free, domains, bits)
+    if not search.space.table:
+        error = float(np.abs(sought.errors(start, points)).max())
+        return Minimax(start, error, 0.0, [], 0)
+    found = search.exchanged(Found(start, math.inf, _places(points, search.space.count + 1)), points)
+    lower = lower_bound(sought, search.space, found.coef, found.reference)
+    if not found.error <= lower * (1 + SOLVER):
+        found, lower = search.programmed(start, points)
+    coef = _meeting(found.coef, space.powers, conditions)
+    return Minimax(coef, found.error, lower, found.reference, found.rounds)
 
 
 def _smallness(sought: Sought, points: Points) -> int:
@@ -131,7 +123,7 @@ def _smallness(sought: Sought, points: Points) -> int:
 
 
 def _meeting(coef: dict[int, Fraction], powers: Sequence[int], conditions: Sequence[Condition]) -> dict[int, Fraction]:
-    """Return coefficients that meet the conditions exactly, where they have met them to rounding."""
+    """Return coefficients that meet the conditions exactly; those of the lowest powers are changed."""
     if not conditions:
         return coef
     rows = [[_rational(one.of_power(power)) for power in powers] for one in conditions]
@@ -140,6 +132,8 @@ def _meeting(coef: dict[int, Fraction], powers: Sequence[int], conditions: Seque
     found = dict(coef)
     for row in range(rank):
         pivot = next(place for place in range(len(powers) + 1) if reduced[row, place] != 0)
+        if pivot == len(powers):
+            raise DataError("no polynomial meets all conditions: they contradict each other, or leave too few powers.")
         value = reduced[row, len(powers)]
         found[powers[pivot]] += Fraction(int(value.p), int(value.q))
     return found
@@ -149,46 +143,114 @@ def _rational(value: Fraction) -> fmpq:
     return fmpq(value.numerator, value.denominator)
 
 
-def _levelled(
-    sought: Sought,
-    space: Space,
-    found: tuple[float, dict[int, Fraction], Points],
-    domains: Sequence[tuple[Fraction, Fraction]],
-    conditions: Sequence[Condition],
-    points: Points,
-    bits: int,
-) -> tuple[float, dict[int, Fraction], Points]:
-    """Return the polynomial whose error has the same size at all its extrema, where they are as many as it needs."""
-    error, coef, reference = found
-    wanted = space.size - len(conditions) + 1
-    points = sorted({*points, *reference})
-    for _ in range(ROUNDS):
-        extrema, heights = _extrema(sought, coef, domains, points)
-        sizes = np.abs(heights)
-        chosen = _alternating(heights, wanted)
-        if len(chosen) != wanted or sizes.max() == 0:
-            break
-        reference = [extrema[place] for place in chosen]
-        if sizes.max() <= error * (1 + SOLVER):
-            error = float(sizes.max())
-            found = error, coef, reference
-        if sizes.max() <= sizes[chosen].min() * (1 + LEVEL):
-            break
-        errors = heights[chosen] / sizes.max()
-        columns = space.columns(reference) * sought.weights(reference)[:, None]
+@dataclass(frozen=True)
+class Found:
+    """A polynomial, its largest error, and the points on which it was found."""
+
+    coef: dict[int, Fraction]
+    error: float
+    reference: Points
+    rounds: int = 0
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Where the best polynomial is looked for.
+
+    Parameters
+    ----------
+    sought : target and weight.
+    space : what may be added.
+    domains : intervals.
+    bits : of coefficients.
+    """
+
+    sought: Sought
+    space: Subspace
+    domains: Sequence[tuple[Fraction, Fraction]]
+    bits: int
+
+    def exchanged(self, found: Found, points: Points) -> Found:
+        """Return the polynomial whose error is level at its extrema, where exchanging points leads to one."""
+        best, coef, reference = found, found.coef, found.reference
+        wanted = self.space.count + 1
+        for turn in range(ROUNDS):
+            if len(reference) != wanted:
+                break
+            change = self.levelling(coef, reference)
+            if change is None:
+                break
+            coef = self.changed(coef, change)
+            extrema, heights = extrema_of(self.sought, coef, self.domains, sorted({*points, *reference}))
+            largest = float(np.abs(heights).max(initial=0.0))
+            if largest < best.error or turn == 0:
+                best = Found(coef, largest, reference, turn + 1)
+            chosen = _alternating(heights, wanted)
+            if largest < ZERO or len(chosen) < wanted or largest <= np.abs(heights[chosen]).min() * (1 + LEVEL):
+                break
+            reference = [extrema[place] for place in chosen]
+        return best
+
+    def levelling(self, coef: Mapping[int, Fraction], reference: Points) -> Array | None:
+        """Return the change of columns after which errors at some points have one size, and alternate."""
+        errors = self.sought.errors(coef, reference)
+        unit = float(np.abs(errors).max())
+        columns = _columns(self.sought, self.space, reference)
         scale = np.abs(columns).max(axis=0)
-        equal = np.array([[_of_column(one, column) for column in space.table] for one in conditions])
-        system = np.hstack([columns / scale, np.sign(errors)[:, None]])
-        if len(conditions):
-            system = np.vstack([system, np.hstack([equal / scale, np.zeros((len(conditions), 1))])])
-            errors = np.r_[errors, [float(one.value - one.of(coef)) / sizes.max() for one in conditions]]
+        scale[scale == 0] = 1.0
+        signs = (-1.0) ** np.arange(len(reference))
+        if not unit > 0:
+            return None
         try:
-            change = np.linalg.solve(system, errors)[:-1] / scale
+            solved = np.linalg.solve(np.hstack([columns / scale, signs[:, None]]), errors / unit)
         except np.linalg.LinAlgError:
-            break
-        coef = added(coef, space.in_powers(float(sizes.max()) * change), bits, space.size_of_x)
-        points = sorted({*points, *reference})
-    return found
+            return None
+        change: Array = unit * solved[:-1] / scale
+        return change if np.isfinite(change).all() else None
+
+    def changed(self, coef: Mapping[int, Fraction], change: Array) -> dict[int, Fraction]:
+        """Return coefficients after a change of columns."""
+        return added(coef, self.space.in_powers(change), self.bits, self.space.size_of_x)
+
+    def programmed(self, coef: dict[int, Fraction], points: Points) -> tuple[Found, float]:
+        """Return the polynomial that linear programs find on more and more points, levelled, and a lower bound."""
+        best: Found | None = None
+        for turn in range(ROUNDS):
+            change, level, reference = _program(self.sought, self.space, points, self.sought.errors(coef, points))
+            coef = self.changed(coef, change)
+            extrema, heights = extrema_of(self.sought, coef, self.domains, points)
+            largest = float(np.abs(heights).max(initial=0.0))
+            if best is None or largest < best.error:
+                best = Found(coef, largest, reference, turn + 1)
+            if largest <= level * (1 + SOLVER) or largest < ZERO:
+                break
+            if turn >= FEW_ROUNDS:  # from here on exchanging alone is faster, where it is possible
+                tried = self.exchanged(replace(best, reference=_spread(reference, self.space.count + 1)), points)
+                if tried.error < best.error * (1 - SOLVER):
+                    best = tried
+                    break
+            points = sorted({*points, *extrema, *reference})
+        assert best is not None  # noqa: S101 - there was a round
+        own = self.exchanged(replace(best, reference=_spread(best.reference, self.space.count + 1)), points)
+        bounds = [lower_bound(self.sought, self.space, one.coef, one.reference) for one in (best, own)]
+        return own if own.error < best.error else best, max(bounds)
+
+
+def _places(points: Points, count: int) -> Points:
+    """Return so many of some points, evenly."""
+    chosen = np.unique(np.linspace(0, len(points) - 1, count).round().astype(int))
+    return [points[place] for place in chosen]
+
+
+def _columns(sought: Sought, space: Subspace, points: Points) -> Array:
+    """Return the weighted columns at points."""
+    found = space.columns(points)
+    for place, x in enumerate(points):
+        if order := sought.orders.get(x):
+            one = Condition(x, Fraction(0), order)
+            found[place] = [float(one.of(column) / math.factorial(order)) for column in space.table]
+    weighted: Array = found * sought.weights(points)[:, None]
+    return weighted
 
 
 def _alternating(heights: Array, wanted: int) -> npt.NDArray[np.int64]:
@@ -224,47 +286,29 @@ def _grid(domains: Sequence[tuple[Fraction, Fraction]], count: int) -> Points:
         if low == high:
             found.add(low)
             continue
-        unit = Fraction(2) ** (_exponent(high - low) - 40)
+        unit = Fraction(2) ** (near_power(high - low) - 40)
         for place in np.cos(np.linspace(np.pi, 0, each)).tolist():
             x = (low + high) / 2 + (high - low) / 2 * Fraction(place)
             found.add(min(max(round(x / unit) * unit, low), high))
     return sorted(found)
 
 
-def _exponent(size: Fraction) -> int:
-    return size.numerator.bit_length() - size.denominator.bit_length()
-
-
-def _program(
-    sought: Sought,
-    space: Space,
-    coef: Mapping[int, Fraction],
-    conditions: Sequence[Condition],
-    points: Points,
-    errors: Array,
-) -> tuple[Array, float, Points]:
+def _program(sought: Sought, space: Subspace, points: Points, errors: Array) -> tuple[Array, float, Points]:
     """Return the change of columns that makes the largest of these errors least, that error, and where it stands."""
-    weighted = space.columns(points) * sought.weights(points)[:, None]
+    weighted = _columns(sought, space, points)
     scale = np.abs(weighted).max(axis=0)
     scale[scale == 0] = 1.0
     weighted = weighted / scale
     count, size = weighted.shape
     ones = -np.ones((count, 1))
-    above = np.vstack([np.hstack([-weighted, ones]), np.hstack([weighted, ones])])
-    equal = np.array([[_of_column(one, column) for column in space.table] for one in conditions]).reshape(-1, size)
-    wanted = np.array([float(one.value - one.of(coef)) for one in conditions])
     unit = float(np.abs(errors).max()) or 1.0
     found = linprog(
         np.r_[np.zeros(size), 1.0],
-        A_ub=above,
+        A_ub=np.vstack([np.hstack([-weighted, ones]), np.hstack([weighted, ones])]),
         b_ub=np.r_[-errors, errors] / unit,
-        A_eq=np.hstack([equal / scale, np.zeros((len(equal), 1))]) if len(equal) else None,
-        b_eq=wanted / unit if len(equal) else None,
         bounds=[(None, None)] * size + [(0, None)],
         method="highs",
     )
-    if found.status == 2:
-        raise DataError("no polynomial meets all conditions: they contradict each other, or leave too few powers.")
     if found.x is None:
         raise DataError(f"the linear program was not solved: {found.message}")
     pull = np.abs(found.ineqlin.marginals).reshape(2, count).sum(axis=0)
@@ -272,88 +316,40 @@ def _program(
     return unit * found.x[:-1] / scale, unit * float(found.x[-1]), reference
 
 
-def _of_column(condition: Condition, column: Mapping[int, Fraction]) -> float:
-    return float(condition.of(column))
+def lower_bound(sought: Sought, space: Subspace, coef: Mapping[int, Fraction], reference: Points) -> float:
+    """Return what no polynomial is below that differs from one by a polynomial of the space, from a few points.
 
-
-def _extrema(
-    sought: Sought, coef: Mapping[int, Fraction], domains: Sequence[tuple[Fraction, Fraction]], points: Points
-) -> tuple[Points, Array]:
-    """Return the local maxima of the abs of the error near the points, moved to where they are, and their errors."""
-    found: Points = []
-    for low, high in domains:
-        own = [point for point in points if low <= point <= high]
-        sizes = np.abs(sought.errors(coef, own))
-        padded = np.r_[-1.0, sizes, -1.0]
-        peaks = np.flatnonzero((sizes >= padded[:-2]) & (sizes >= padded[2:]))
-        for place in peaks.tolist():
-            near = own[max(place - 1, 0) : place + 2]
-            found.append(_climbed(sought, coef, near, sizes[max(place - 1, 0) : place + 2]))
-    return found, sought.errors(coef, found)
-
-
-def _climbed(sought: Sought, coef: Mapping[int, Fraction], near: Points, sizes: Array) -> Fraction:
-    """Return the top of a parabola through three points, a few times; the end itself where the error still rises."""
-    if len(near) < 3:
-        return near[int(np.argmax(sizes))]
-    a, b, c = near
-    best, height = b, float(sizes[1])
-    for _ in range(3):
-        x = np.array([float(a - b), 0.0, float(c - b)])
-        y = np.asarray(sizes, dtype=float) / (height or 1.0)
-        left, right = (y[0] - y[1]) / x[0], (y[2] - y[1]) / x[2]
-        curve = (right - left) / (x[2] - x[0])
-        if not curve < 0:
-            break
-        top = b + Fraction(float(np.clip(-(left - curve * x[0]) / (2 * curve), 0.9 * x[0], 0.9 * x[2])))
-        unit = Fraction(2) ** (_exponent(c - a) - 40)
-        top = round(top / unit) * unit
-        if top in (a, b, c):
-            break
-        value = float(abs(sought.errors(coef, [top])[0])) if sought.usable([top]) else -1.0
-        if value <= height:
-            break
-        nearer = (max(a, b) if top > b else a, c if top > b else b)
-        best, height = top, value
-        a, b, c = nearer[0], top, nearer[1]
-        sizes = np.abs(sought.errors(coef, [a, b, c]))
-    return best
-
-
-def lower_bound(
-    sought: Sought, space: Space, coef: Mapping[int, Fraction], conditions: Sequence[Condition], reference: Points
-) -> float:
-    """Return what no polynomial of the space with these conditions is below, from a few points.
-
-    With numbers v such that sum v_j q(x_j) = 0 for every q that may be added, sum v_j (f - p)(x_j) is the same for all
+    With numbers v such that sum v_j q(x_j) = 0 for every q of the space, sum v_j (f - p)(x_j) is the same for all these
     polynomials, and abs of it is at most the largest weighted error times sum abs(v_j) / w_j. In balls, rounded down.
     """
     if len(reference) < 2:
         return 0.0
-    chosen = _spread(reference, space.size - len(conditions) + 1)
+    chosen = _spread(reference, space.count + 1)
     with ctx.workprec(max(sought.bits, BITS) + 4 * max(space.powers)):
-        columns = [[rational(point**power) for power in space.powers] for point in chosen]
-        columns += [[rational(one.of_power(power)) for power in space.powers] for one in conditions]
-        last = len(chosen) - 1
-        rest = columns[:last] + columns[last + 1 :]
+        polynomials = [_dense(column) for column in space.table]
+        rows = [[taylor(one, x, sought.orders.get(x, 0)) for one in polynomials] for x in chosen]
         try:
-            solved = arb_mat(rest).transpose().solve(arb_mat([[-value] for value in columns[last]]))
+            solved = arb_mat(rows[:-1]).transpose().solve(arb_mat([[-value] for value in rows[-1]]))
         except ZeroDivisionError:
             return 0.0
-        numbers = [solved[place, 0] for place in range(last)] + [arb(1)]
-        errors = sizes = arb(0)
+        numbers = [solved[place, 0] for place in range(len(chosen) - 1)] + [arb(1)]
+        polynomial, errors, sizes = _dense(coef), arb(0), arb(0)
         for v, point in zip(numbers, chosen, strict=True):
             f, w = sought.at(point)
-            errors += v * (f - rational(Condition(point, Fraction(0)).of(coef)))
+            errors += v * (f - taylor(polynomial, point, sought.orders.get(point, 0)))
             sizes += abs(v) / w
-        for place, one in enumerate(conditions):  # what rounding of the coefficients leaves of them
-            errors += solved[last + place, 0] * rational(one.value - one.of(coef))
         return max(nearest((abs(errors) / sizes).lower()) * (1 - 2.0**-50), 0.0)
 
 
+def _dense(coef: Mapping[int, Fraction]) -> arb_poly:
+    return arb_poly([rational(coef.get(power, Fraction(0))) for power in range(max(coef, default=0) + 1)])
+
+
 def _spread(reference: Points, count: int) -> Points:
-    """Return so many points: those of the reference, thinned, or with others between them."""
+    """Return so many points: those of the reference, thinned, or with others between them; one is left as it is."""
     points = sorted(reference)
+    if len(points) < 2:
+        return points
     while len(points) > count:
         gaps = [b - a for a, b in itertools.pairwise(points)]
         points.pop(int(np.argmin([float(gap) for gap in gaps])))

@@ -74,17 +74,23 @@ class Lattice:
         return Lattice(self.base, self.basis * transform.transpose(), self.scale)
 
 
+def lengths(columns: Array) -> Array:
+    """Return the largest size in each column, 1 for a column of zeros."""
+    found: Array = np.abs(columns).max(axis=0)
+    return np.where(found > 0, found, 1.0)
+
+
 def nearest_plane(columns: Array, offset: Array) -> list[int]:
     """Return whole g with small ``offset + columns @ g``, by Babai's rounding from the longest vector to the shortest.
 
     L. Babai, On Lovász' lattice reduction and the nearest lattice point problem, Combinatorica 6, 1-13, 1986,
     doi:10.1007/BF02579403.
     """
-    sizes = np.abs(columns).max(axis=0)
+    sizes = lengths(columns)
     q, r = np.linalg.qr(columns / sizes)
     left, g = q.T @ -offset, [0] * len(sizes)
     for k in reversed(range(len(sizes))):
-        g[k] = round(float(left[k] / r[k, k] / sizes[k]))
+        g[k] = round(float(left[k] / r[k, k] / sizes[k])) if r[k, k] else 0
         left = left - r[:, k] * (g[k] * sizes[k])
     return g
 

@@ -10,15 +10,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from flint import arb, arb_poly, ctx
+from flint import arb, arb_poly, ctx, fmpq, fmpq_poly
 
-from polyoptim.targets.balls import evaluate, rational
+from polyoptim.solvers.expansion import expand_on
+from polyoptim.solvers.models import Panel, UnexpandableError, settle
+from polyoptim.targets.balls import evaluate, expand, rational
 from polyoptim.targets.nodes import Node
 
 Array = npt.NDArray[np.float64]
 
 LEAST_BITS, MOST_BITS = 160, 4000
 SURE = 40  # bits of an error that have to be right
+NEAR, TERMS = arb(2) ** -30, 10  # of an expansion for a limit
 
 
 @dataclass
@@ -29,28 +32,40 @@ class Sought:
     ----------
     target : an expression, or a function of floats, whose values are then taken as they are.
     weight : "absolute", "relative", or an expression that multiplies the error.
+    orders : of zeros of the target, where polynomials have zeros as well: there the Taylor coefficients of this order
+        stand for the values of both, and a relative error is taken at its limit.
     """
 
     target: Node | Callable[[float], float]
     weight: str | Node = "absolute"
     bits: int = LEAST_BITS
-    _known: dict[Fraction, tuple[arb, arb]] = field(default_factory=dict, repr=False)
+    orders: Mapping[Fraction, int] = field(default_factory=dict)
+    _known: dict[Fraction, tuple[arb, arb, int]] = field(default_factory=dict, repr=False)
 
     def value(self, x: Fraction) -> arb:
         """Return the target at a point; not finite where it has no value."""
         return self.at(x)[0]
 
     def at(self, x: Fraction) -> tuple[arb, arb]:
-        """Return target and weight at a point."""
-        if x not in self._known:
-            point = rational(x)
-            f = evaluate(self.target, point) if isinstance(self.target, Node) else _called(self.target, x)
+        """Return target and weight at a point, in the precision of flint's context."""
+        if x not in self._known or self._known[x][2] < ctx.prec:
+            f = self._value(self.target, x) if isinstance(self.target, Node) else _called(self.target, x)
             if isinstance(self.weight, Node):
-                w = evaluate(self.weight, point)
+                w = evaluate(self.weight, rational(x))
             else:
                 w = arb(1) if self.weight == "absolute" else 1 / abs(f)
-            self._known[x] = f, w
-        return self._known[x]
+            self._known[x] = f, w, ctx.prec
+        return self._known[x][:2]
+
+    def _value(self, target: Node, x: Fraction) -> arb:
+        """Return a value; where a formula is 0 / 0 its limit."""
+        if self.orders.get(x):
+            try:
+                return expand(target, rational(x), self.orders[x] + 1)[self.orders[x]]
+            except (ArithmeticError, ValueError):  # a corner; ValueError: flint's word for a quotient that is no series
+                return arb("nan")
+        value = evaluate(target, rational(x))
+        return value if value.is_finite() else limit(target, x)
 
     def usable(self, x: Sequence[Fraction]) -> list[Fraction]:
         """Return the points at which both target and weight are finite."""
@@ -76,11 +91,28 @@ class Sought:
             if exact or not math.isfinite(doubt) or doubt <= largest * 2.0**-SURE or self.bits >= MOST_BITS:
                 return found
             self.bits = min(2 * self.bits, MOST_BITS)
-            self._known.clear()
 
     def _error(self, polynomial: arb_poly, x: Fraction) -> arb:
         f, w = self.at(x)
-        return (f - polynomial(rational(x))) * w
+        return (f - taylor(polynomial, x, self.orders.get(x, 0))) * w
+
+
+def taylor(polynomial: arb_poly, x: Fraction, order: int) -> arb:
+    """Return a Taylor coefficient of a polynomial at a point."""
+    for place in range(order):
+        polynomial = polynomial.derivative() * (arb(1) / (place + 1))
+    return polynomial(rational(x))
+
+
+def limit(target: Node, x: Fraction) -> arb:
+    """Return the limit of an expression from one side, not finite where there is none."""
+    for side in (1, -1):
+        panel = Panel(fmpq_poly([fmpq(x.numerator, x.denominator), side]), arb(0).union(NEAR), TERMS, one_sided=True)
+        try:
+            return settle(panel, expand_on(panel, target)).point[0]
+        except UnexpandableError:
+            continue
+    return arb("nan")
 
 
 def _called(function: Callable[[float], Any], x: Fraction) -> arb:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from flint import fmpq
+from flint import fmpq, fmpq_mat
 
 from polyoptim.bases import FAMILIES
 from polyoptim.solvers.normal_equations import in_powers
@@ -83,13 +83,96 @@ class Space:
         rows = in_powers(FAMILIES["chebyshev"], self.size - 1, -center / half, 1 / half)
         return [{self.powers[place]: _fraction(value) * unit for place, value in enumerate(row)} for row in rows]
 
+    def meeting(self, conditions: Sequence[Sequence[Fraction]]) -> Subspace:
+        """Return the part in which some sums of coefficients are 0.
+
+        Parameters
+        ----------
+        conditions : the factor of each of `powers` in each sum.
+        """
+        factors = [dict(zip(self.powers, row, strict=True)) for row in conditions]
+        sums = [[sum((row[k] * v for k, v in column.items()), Fraction(0)) for column in self.table] for row in factors]
+        return Subspace(self, tuple(map(tuple, _kernel(sums, self.size))))
+
+
+@dataclass(frozen=True)
+class Subspace:
+    """Combinations of the columns of a space.
+
+    Parameters
+    ----------
+    whole : the space.
+    combinations : factors of its columns, a row for each column of the subspace, shape (count, whole.size).
+    """
+
+    whole: Space
+    combinations: tuple[tuple[Fraction, ...], ...]
+
+    @property
+    def count(self) -> int:
+        """How many columns there are."""
+        return len(self.combinations)
+
+    @property
+    def powers(self) -> tuple[int, ...]:
+        """Those that may appear."""
+        return self.whole.powers
+
+    @property
+    def size_of_x(self) -> Fraction:
+        """The largest abs(x)."""
+        return self.whole.size_of_x
+
+    @cached_property
+    def _factors(self) -> Array:
+        return np.array([[float(value) for value in row] for row in self.combinations]).T
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether it is the space itself."""
+        return self.count == self.whole.size
+
+    def columns(self, x: Sequence[Fraction]) -> Array:
+        """Return the columns at points, shape (points, count)."""
+        found: Array = self.whole.columns(x) if self.is_whole else self.whole.columns(x) @ self._factors
+        return found
+
+    @cached_property
+    def table(self) -> list[dict[int, Fraction]]:
+        """The coefficient of each power of x in each column."""
+        if self.is_whole:
+            return self.whole.table
+        return [_summed(row, self.whole.table, self.powers) for row in self.combinations]
+
     def in_powers(self, change: Array) -> dict[int, Fraction]:
         """Return the coefficients of powers of x of a sum of columns."""
-        found = dict.fromkeys(self.powers, Fraction(0))
-        for value, column in zip(change.tolist(), self.table, strict=True):
-            for power, part in column.items():
-                found[power] += Fraction(value) * part
-        return found
+        return _summed([Fraction(value) for value in change.tolist()], self.table, self.powers)
+
+
+def _summed(
+    factors: Sequence[Fraction], columns: Sequence[Mapping[int, Fraction]], powers: Sequence[int]
+) -> dict[int, Fraction]:
+    found = dict.fromkeys(powers, fmpq(0))
+    for value, column in zip(factors, columns, strict=True):
+        exact = fmpq(value.numerator, value.denominator)
+        for power, part in column.items():
+            found[power] += exact * fmpq(part.numerator, part.denominator)
+    return {power: _fraction(value) for power, value in found.items()}
+
+
+def _kernel(rows: Sequence[Sequence[Fraction]], size: int) -> list[list[Fraction]]:
+    """Return a basis of what all rows send to 0."""
+    if not rows:
+        return [[Fraction(int(j == k)) for j in range(size)] for k in range(size)]
+    reduced, rank = fmpq_mat([[fmpq(v.numerator, v.denominator) for v in row] for row in rows]).rref()
+    pivots = [next(place for place in range(size) if reduced[row, place] != 0) for row in range(rank)]
+    found = []
+    for free in (k for k in range(size) if k not in pivots):
+        combination = [Fraction(int(k == free)) for k in range(size)]
+        for row, pivot in enumerate(pivots):
+            combination[pivot] = -_fraction(reduced[row, free])
+        found.append(combination)
+    return found
 
 
 def _fraction(value: Any) -> Fraction:
@@ -102,11 +185,11 @@ def added(
     """Return a sum of coefficients, each a multiple of 2^-bits over the power of `size`, so that they stay short."""
     found = dict(coef)
     for power, value in change.items():
-        unit = Fraction(2) ** (bits + power * _exponent(size))
+        unit = Fraction(2) ** (bits + power * near_power(size))
         found[power] = Fraction(round((found.get(power, Fraction(0)) + value) * unit)) / unit
     return found
 
 
-def _exponent(size: Fraction) -> int:
+def near_power(size: Fraction) -> int:
     """Return the power of two near a positive number."""
     return size.numerator.bit_length() - size.denominator.bit_length()

@@ -48,6 +48,8 @@ class Grid:
     powers : of x, whose coefficients are free.
     fixed : the coefficients of other powers.
     bits : of a value after the binary point.
+    orders : at some points Taylor coefficients of these orders stand for the values of polynomials, as they do in what
+        `sample` returns: at a zero of both they are where a relative error tends to.
     """
 
     def __init__(
@@ -57,8 +59,10 @@ class Grid:
         powers: Sequence[int],
         fixed: Mapping[int, Fraction],
         bits: int,
+        orders: Mapping[Fraction, int] | None = None,
     ) -> None:
         self.sample = sample
+        self.orders = dict(orders or {})
         self.pieces = tuple(pieces)
         self.powers = tuple(powers)
         self.fixed = dict(fixed)
@@ -89,22 +93,24 @@ class Grid:
         if found is None:
             return None
         offset, weight = found
+        order, columns = self.orders.get(x, 0), []
         point, power = (x.numerator << self.bits) // x.denominator, 1 << self.bits
-        columns = []
-        for k in range(max(self.powers) + 1):
+        for k in range(order, max(self.powers) + 1):
             if k in self.powers:
-                columns.append((weight * power) >> self.bits)
+                columns.append((weight * power * math.comb(k, order)) >> self.bits)
             power = (power * point) >> self.bits
+        columns = [0] * (len(self.powers) - len(columns)) + columns
         return Row(piece, x, tuple(columns), offset)
 
     def _sampled(self, x: Fraction) -> tuple[int, int] | None:
         """Return the weighted error of the fixed part and the weight; None where they have no value."""
-        precision = self.bits + GUARD
+        precision, order = self.bits + GUARD, self.orders.get(x, 0)
         for _ in range(PRECISIONS):
             with ctx.workprec(precision):
                 ball = arb(fmpq(x.numerator, x.denominator))
                 value, weight = self.sample(ball)
-                fixed = sum((ball**k * fmpq(c.numerator, c.denominator) for k, c in self.fixed.items()), arb(0))
+                parts = ((c * math.comb(k, order), k - order) for k, c in self.fixed.items() if k >= order)
+                fixed = sum((ball**power * fmpq(c.numerator, c.denominator) for c, power in parts), arb(0))
                 offset = weight * (fixed - value)
                 if not (offset.is_finite() and weight.is_finite()):
                     return None
