@@ -16,6 +16,9 @@ import polyoptim
 from polyoptim import ArgumentError, DataError, ExportError, approximate
 from polyoptim.checker import check
 from polyoptim.cli import run
+from polyoptim.formats import find_format
+from polyoptim.solvers.supremum import enclose
+from polyoptim.targets.parser import parse_tree
 
 TRUTH = {
     "2**x": lambda x: mpmath.mpf(2) ** x,
@@ -274,3 +277,17 @@ def test_ends_are_shown_as_they_were_given():
     result = approximate("exp(x)", domain=[(-0.1, "1/3"), ("1/2", 0.7)], degree=2)
     assert result.target["domains"] == [["-0.1", "1/3"], ["1/2", "0.7"]]
     assert result.arguments["domain"][0] == ["-3602879701896397/36028797018963968", "1/3"]
+
+
+@pytest.mark.parametrize("name", ["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("text", "domain", "degree"),
+    [("abs(x-0.5)", (-1, 1), 2), ("abs(x-1/3)", (-1, 1), 4), ("max(x,1-x**2)", (-1, 2), 5), ("relu(x)", (-1, 1), 7)],
+)
+def test_corners_between_points_of_a_grid_are_seen(text, domain, degree, name):
+    real = approximate(text, domain=domain, degree=degree, format="real")
+    result = approximate(text, domain=domain, degree=degree, format=name)
+    nearest = {k: find_format(name).round(Fraction(value)) for k, value in enumerate(real.coef.tolist())}
+    each = enclose(parse_tree(text), nearest, [tuple(map(Fraction, domain))])
+    assert real.lower_bound <= result.sup_error <= each.upper
+    assert result.gap < 1e-5

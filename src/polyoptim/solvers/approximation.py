@@ -11,8 +11,9 @@ from flint import arb, ctx
 
 from polyoptim.errors import ArgumentError, DataError
 from polyoptim.formats import FORMATS, Format
+from polyoptim.solvers.extrema import extrema_of
 from polyoptim.solvers.lattice import RoundingProblem, round_polynomial
-from polyoptim.solvers.minimax import Condition, Minimax, minimax
+from polyoptim.solvers.minimax import Condition, Minimax, grid, minimax
 from polyoptim.solvers.normal_equations import fraction
 from polyoptim.solvers.sought import Sought
 from polyoptim.solvers.space import Space
@@ -26,6 +27,8 @@ MORE_DEGREES = 4  # that rounding to a format may take
 PROBES = (0.137, 0.331, 0.579, 0.823, 0.951)  # of a half domain, where a function is compared with its mirror image
 MOST_ZEROS = 8  # multiplicity of a zero of the target
 ZERO_BITS = 400
+ROUNDS = 5  # of roundings, each with the points at which the one before has its largest errors
+CLOSE, HIGH = 1e-6, 0.9  # of the largest error: what is as near, and what is one of the largest
 ZERO_GRID, ROOT_STEPS = 64, 120  # in which zeros are looked for, and halvings of such an interval
 
 
@@ -131,10 +134,22 @@ def approximate_function(asked: Asked) -> Approximated:
 
     through = tuple((one.x, one.value) for one in conditions)
     problem = RoundingProblem(sample, pieces, asked.free, formats, asked.fixed, through, orders)
-    rounded = round_polynomial(problem, [real.coef[power] for power in asked.free])
-    coef = {**asked.fixed, **dict(zip(asked.free, rounded.coef, strict=True))}
-    lower = max(min(rounded.bound, rounded.error), min(real.lower, rounded.error))
-    return Approximated(asked, coef, rounded.error, real, lower)
+    return _rounded(sought, asked, problem, real)
+
+
+def _rounded(sought: Sought, asked: Asked, problem: RoundingProblem, real: Minimax) -> Approximated:
+    """Return the best coefficients in the formats; again with more points, where the error is larger between them."""
+    points, more = sought.usable(grid(problem.pieces, len(asked.free))), set(real.reference)
+    for _ in range(ROUNDS):
+        rounded = round_polynomial(replace(problem, points=tuple(sorted(more))), [real.coef[k] for k in asked.free])
+        coef = {**asked.fixed, **dict(zip(asked.free, rounded.coef, strict=True))}
+        tops, heights = extrema_of(sought, coef, problem.pieces, sorted({*points, *more}))
+        error = max(rounded.error, float(abs(heights).max(initial=0.0)))
+        if error <= rounded.error * (1 + CLOSE):
+            break
+        more |= {x for x, height in zip(tops, heights.tolist(), strict=True) if abs(height) > HIGH * error}
+    lower = max(min(rounded.bound, error), min(real.lower, error))
+    return Approximated(asked, coef, error, real, lower)
 
 
 def _settled(asked: Asked, conditions: list[Condition]) -> tuple[Asked, list[Condition]]:

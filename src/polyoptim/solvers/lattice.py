@@ -46,6 +46,7 @@ class RoundingProblem:
     fixed : coefficients of other powers.
     through : points (x, y) on the curve, exactly.
     orders : at some points `sample` returns Taylor coefficients of these orders; see `Grid`.
+    points : of the intervals, at which errors are looked at besides those of a grid, such as corners of the target.
     """
 
     sample: Sample
@@ -55,6 +56,7 @@ class RoundingProblem:
     fixed: Mapping[int, Fraction] = field(default_factory=dict)
     through: tuple[tuple[Fraction, Fraction], ...] = ()
     orders: Mapping[Fraction, int] = field(default_factory=dict)
+    points: tuple[Fraction, ...] = ()
 
     def equations(self) -> list[Equation]:
         """Return what the free coefficients must satisfy for the curve to go through its points."""
@@ -151,6 +153,7 @@ def _grid(problem: RoundingProblem, coef: Coef) -> Grid:
     while True:
         grid = Grid(problem.sample, problem.pieces, problem.powers, problem.fixed, bits, problem.orders)
         grid.fill(POINTS * (len(coef) + 2))
+        grid.add_points(problem.points)
         if not grid.rows:
             raise ArgumentError("the target or its weight has a finite value at no point. Choose another domain.")
         error = float(np.abs(grid.errors(coef)).max())

@@ -97,7 +97,7 @@ def minimax(
     DataError
         Where the conditions contradict each other, or the target has no values to speak of.
     """
-    points = sought.usable(_grid(domains, max(POINTS, POINTS_A_COLUMN * space.size)))
+    points = sought.usable(grid(domains, space.size))
     if len(points) <= space.size:
         raise DataError("the target has a finite value at too few points of the domain. Choose another domain.")
     start = _meeting({**dict.fromkeys(space.powers, Fraction(0)), **fixed}, space.powers, conditions)
@@ -278,9 +278,10 @@ def _alternating(heights: Array, wanted: int) -> npt.NDArray[np.int64]:
     return np.array(kept, dtype=np.int64)
 
 
-def _grid(domains: Sequence[tuple[Fraction, Fraction]], count: int) -> Points:
-    """Return Chebyshev points of each interval, with its ends, as short rational numbers."""
+def grid(domains: Sequence[tuple[Fraction, Fraction]], size: int) -> Points:
+    """Return Chebyshev points of each interval, with its ends, as short rational numbers: enough for `size` columns."""
     found: set[Fraction] = set()
+    count = max(POINTS, POINTS_A_COLUMN * size)
     each = max(count // len(domains), 16)
     for low, high in domains:
         if low == high:

@@ -80,13 +80,22 @@ class Grid:
         """Add points: the number of an interval and a place in it from 0 to 1."""
         for piece, place in places:
             a, b = self.pieces[piece]
-            x = a + (b - a) * Fraction(round(place * 2**PLACES), 2**PLACES)
-            if (piece, x) not in self._known:
-                self._known.add((piece, x))
-                row = self._row(piece, x)
-                if row is not None:
-                    insort(self.rows, row)
-                    self._matrix = None
+            self._take(piece, a + (b - a) * Fraction(round(place * 2**PLACES), 2**PLACES))
+
+    def add_points(self, points: Iterable[Fraction]) -> None:
+        """Add points of the intervals as they are."""
+        for x in points:
+            for piece, (low, high) in enumerate(self.pieces):
+                if low <= x <= high:
+                    self._take(piece, x)
+
+    def _take(self, piece: int, x: Fraction) -> None:
+        if (piece, x) not in self._known:
+            self._known.add((piece, x))
+            row = self._row(piece, x)
+            if row is not None:
+                insort(self.rows, row)
+                self._matrix = None
 
     def _row(self, piece: int, x: Fraction) -> Row | None:
         found = self._sampled(x)
