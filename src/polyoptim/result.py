@@ -88,7 +88,7 @@ class Result:
     notes : sentences about what the user should know.
     stats : errors and quality of a fit, by name; None for other verbs.
     sup_error_bound, lower_bound : of an approximation: an upper bound of its largest error where it is proved, and what
-        no polynomial with such coefficients is below; None for others.
+        the loss of no polynomial with such coefficients is below; None for others.
     coef_hex : the coefficients as they stand in their format, lowest power first: hexadecimal floats, integers of fixed
         point, fractions where nothing is rounded.
     certificate : with which anybody can check `sup_error_bound` again; None where nothing was proved.

@@ -34,23 +34,24 @@ class Sought:
     target: Node | Callable[[float], float]
     weight: str | Node = "absolute"
     bits: int = LEAST_BITS
-    _known: dict[Fraction, tuple[arb, arb]] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[Fraction, int], tuple[arb, arb]] = field(default_factory=dict, repr=False)
 
     def value(self, x: Fraction) -> arb:
         """Return the target at a point; not finite where it has no value."""
         return self.at(x)[0]
 
     def at(self, x: Fraction) -> tuple[arb, arb]:
-        """Return target and weight at a point."""
-        if x not in self._known:
+        """Return target and weight at a point, in the precision of flint's context."""
+        known = x, ctx.prec
+        if known not in self._known:
             point = rational(x)
             f = evaluate(self.target, point) if isinstance(self.target, Node) else _called(self.target, x)
             if isinstance(self.weight, Node):
                 w = evaluate(self.weight, point)
             else:
                 w = arb(1) if self.weight == "absolute" else 1 / abs(f)
-            self._known[x] = f, w
-        return self._known[x]
+            self._known[known] = f, w
+        return self._known[known]
 
     def usable(self, x: Sequence[Fraction]) -> list[Fraction]:
         """Return the points at which both target and weight are finite."""

@@ -79,40 +79,10 @@ class Grid:
             x = a + (b - a) * Fraction(round(place * 2**PLACES), 2**PLACES)
             if (piece, x) not in self._known:
                 self._known.add((piece, x))
-                row = self._row(piece, x)
+                row = row_at(self.sample, piece, x, self.powers, self.fixed, self.bits)
                 if row is not None:
                     insort(self.rows, row)
                     self._matrix = None
-
-    def _row(self, piece: int, x: Fraction) -> Row | None:
-        found = self._sampled(x)
-        if found is None:
-            return None
-        offset, weight = found
-        point, power = (x.numerator << self.bits) // x.denominator, 1 << self.bits
-        columns = []
-        for k in range(max(self.powers) + 1):
-            if k in self.powers:
-                columns.append((weight * power) >> self.bits)
-            power = (power * point) >> self.bits
-        return Row(piece, x, tuple(columns), offset)
-
-    def _sampled(self, x: Fraction) -> tuple[int, int] | None:
-        """Return the weighted error of the fixed part and the weight; None where they have no value."""
-        precision = self.bits + GUARD
-        for _ in range(PRECISIONS):
-            with ctx.workprec(precision):
-                ball = arb(fmpq(x.numerator, x.denominator))
-                value, weight = self.sample(ball)
-                fixed = sum((ball**k * fmpq(c.numerator, c.denominator) for k, c in self.fixed.items()), arb(0))
-                offset = weight * (fixed - value)
-                if not (offset.is_finite() and weight.is_finite()):
-                    return None
-                open_bits = arb(2) ** (TOLERATED - self.bits)
-                if offset.rad() < open_bits and weight.rad() < open_bits * weight.max(arb(1)):
-                    return scaled(offset, self.bits), scaled(weight, self.bits)
-            precision *= 2
-        return None
 
     @property
     def matrix(self) -> fmpz_mat:
@@ -190,6 +160,41 @@ class Watched:
     def errors(self, coef: Sequence[Fraction]) -> Array:
         """Return the weighted errors of a polynomial, shape (points,)."""
         return errors_at(self.rows, matrix_of(self.rows), coef, self.bits)
+
+
+def row_at(
+    sample: Sample, piece: int, x: Fraction, powers: Sequence[int], fixed: Mapping[int, Fraction], bits: int
+) -> Row | None:
+    """Return what is known at a point of an interval; None where target or weight have no value there."""
+    found = _sampled(sample, x, fixed, bits)
+    if found is None:
+        return None
+    offset, weight = found
+    point, power = (x.numerator << bits) // x.denominator, 1 << bits
+    columns = []
+    for k in range(max(powers) + 1):
+        if k in powers:
+            columns.append((weight * power) >> bits)
+        power = (power * point) >> bits
+    return Row(piece, x, tuple(columns), offset)
+
+
+def _sampled(sample: Sample, x: Fraction, fixed: Mapping[int, Fraction], bits: int) -> tuple[int, int] | None:
+    """Return the weighted error of the fixed part and the weight; None where they have no value."""
+    precision = bits + GUARD
+    for _ in range(PRECISIONS):
+        with ctx.workprec(precision):
+            ball = arb(fmpq(x.numerator, x.denominator))
+            value, weight = sample(ball)
+            constant = sum((ball**k * fmpq(c.numerator, c.denominator) for k, c in fixed.items()), arb(0))
+            offset = weight * (constant - value)
+            if not (offset.is_finite() and weight.is_finite()):
+                return None
+            open_bits = arb(2) ** (TOLERATED - bits)
+            if offset.rad() < open_bits and weight.rad() < open_bits * weight.max(arb(1)):
+                return scaled(offset, bits), scaled(weight, bits)
+        precision *= 2
+    return None
 
 
 def matrix_of(rows: Sequence[Row]) -> fmpz_mat:
