@@ -202,6 +202,21 @@ def test_rounded_coefficients_are_never_worse_than_each_rounded_by_itself(object
     assert found.lower_bound <= found.loss <= float(rounded) * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("objective", ["l2", "l1"])
+@pytest.mark.parametrize(("text", "high", "name"), [("cos(x)", 1, "bfloat16"), ("tanh(x)", 3, "float16")])
+def test_more_powers_are_not_worse_where_their_coefficients_are_coarse(objective, text, high, name):
+    options = {"domain": (0, high), "objective": objective, "format": name, "prove": False}
+    losses = [approximate(text, degree=degree, **options).loss for degree in (3, 6, 11)]
+    assert losses[0] > 5 * losses[1] > 5 * losses[2]
+
+
+def test_l1_in_a_format_is_bounded_where_rounding_is_most_of_the_error():
+    found = approximate("sin(x)", domain=(-1, 1), powers=range(8), objective="l1", format="bfloat16", prove=False)
+    real = approximate("sin(x)", domain=(-1, 1), powers=range(8), objective="l1", format="real", prove=False)
+    assert found.loss > 100 * real.loss
+    assert found.gap < 10
+
+
 def test_conditions_are_met_exactly():
     for objective in ("l2", "l1"):
         options = {"domain": (0, 1), "degree": 4, "objective": objective, "prove": False}
@@ -218,7 +233,7 @@ def test_conditions_are_met_exactly():
         assert zeros.sup_error_kind == "proved"
         with pytest.raises(DataError, match="contradict"):
             approximate("2**x", through=[0, "1/4", "1/2", 1], format="real", **{**options, "degree": 2})
-        with pytest.raises(ArgumentError, match="meets all 1 conditions"):
+        with pytest.raises(ArgumentError, match="meets the conditions exactly"):
             approximate("x/3", domain=(0, 1), degree=1, through=[1], objective=objective, format="q1.3")
 
 

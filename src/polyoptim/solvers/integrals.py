@@ -9,17 +9,20 @@ from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
+from flint import ctx
 
 from polyoptim.solvers.frame import Frame, frame
 from polyoptim.solvers.quadrature import POINTS, Panel, Ruler, rough, weights, widths
 from polyoptim.solvers.reduction import Equation
 from polyoptim.solvers.weighted_grid import Sample, errors_at, matrix_of
+from polyoptim.targets.balls import rational
 
 Array = npt.NDArray[np.float64]
 
 BITS, BITS_A_DEGREE = 192, 5
 SURE = 100  # bits of the error that are right
 MOST_BITS = 1200  # where there is no error at all: a float64 is never below 2**-1074
+PROBES, PROBE_BITS = (Fraction(3, 13), Fraction(7, 13), Fraction(11, 13)), 128  # where a weight is looked at
 ROUNDED = 4  # bits of an error that rounding of its terms changes
 ROUNDS = 8  # of new coordinates, for which panels are judged again
 
@@ -103,13 +106,26 @@ def integrals(task: MeanTask, power: int) -> Integrals:
     """
     size = max(max(abs(low), abs(high)) for low, high in task.pieces)
     small = max(0, size.denominator.bit_length() - size.numerator.bit_length())
-    bits = BITS + (BITS_A_DEGREE + small) * max(task.powers)
+    bits = BITS + (BITS_A_DEGREE + small) * max(task.powers) + _lightness(task)
     while True:
         found, mean = _panels(task, power, bits)
         lowest = math.frexp(mean)[1] if mean > 0 else -MOST_BITS
         if bits >= min(SURE - lowest, MOST_BITS + BITS_A_DEGREE * max(task.powers)):
             return found
         bits = min(SURE - lowest, MOST_BITS + BITS_A_DEGREE * max(task.powers))
+
+
+def _lightness(task: MeanTask) -> int:
+    """Return how many bits a weight lies below 1, at some points."""
+    found = []
+    with ctx.workprec(PROBE_BITS):
+        for low, high in task.pieces:
+            for probe in PROBES:
+                weight = task.sample(rational(low + (high - low) * probe))[1]
+                if weight.is_finite() and not weight.is_zero():
+                    mantissa, power = weight.mid().man_exp()
+                    found.append(int(power) + int(mantissa).bit_length())
+    return max(0, -max(found)) if found else 0
 
 
 def _panels(task: MeanTask, power: int, bits: int) -> tuple[Integrals, float]:
@@ -156,7 +172,8 @@ def _refined(ruler: Ruler, panels: Sequence[Panel], known: Integrals, power: int
     """Return panels on which the error and its changes are polynomials to many digits."""
     done = list(panels)
     values = np.concatenate([known.centre[..., None], known.columns], axis=-1)
-    rounded = math.ldexp(float(1 + sum(map(abs, known.frame.centre))), ROUNDED - ruler.bits)
+    size = int(1 + sum(map(abs, known.frame.centre))).bit_length()
+    rounded = math.ldexp(1.0, ROUNDED - ruler.bits + size)
     floor = np.r_[max(noise, rounded) / known.unit, np.zeros(known.frame.size)]
     while (mask := rough(values, widths(done), power, floor)).any():
         halves = ruler.halved(done, mask)

@@ -140,7 +140,7 @@ def _of_squares(known: Integrals, formats: Sequence[Format], task: MeanTask, rea
     search = Nearest(_metric(known, known.frame.centre, np.eye(known.frame.size)), formats, task.equations)
     search.run()
     if search.best is None:
-        raise ArgumentError(_no_way(task, formats))
+        raise ArgumentError(_no_way(formats))
     squares = (known.weights * known.errors(known.coordinates([search.best])[0]) ** 2).sum()
     loss = known.unit * math.sqrt(float(squares))
     bound = known.unit * math.sqrt(least + search.bound**2) * (1 - SAFE)
@@ -167,11 +167,13 @@ def _of_sizes(known: Integrals, formats: Sequence[Format], task: MeanTask, real:
         search.look_around(AROUND)
     seen = list(dict.fromkeys(coef for search in searches for coef in search.seen))
     if not seen:
-        raise ArgumentError(_no_way(task, formats))
+        raise ArgumentError(_no_way(formats))
     best, value = _moved(mean, *_best(mean, seen), formats, searches)
-    # An error p - f and the best one differ by a polynomial q, whose integral of abs is at most their sum and at least
-    # its length over `peak`: all that is better lies in a ball.
-    if searches[0].every(mean.peak() * (value + least.value), EVERY):
+    # The error and the best one differ by a polynomial whose integral of abs is at most the sum of theirs, and at least
+    # its length over the peak: all that is better lies in a ball, and nothing is nearer than the nearest.
+    peak = mean.peak()
+    bound = max(bound, known.unit * (searches[0].bound / peak - least.value) * (1 - SAFE))
+    if searches[0].every(peak * (value + least.value), EVERY):
         best, value = _best(mean, list(searches[0].seen))
         bound = known.unit * value * (1 - SAFE)
     loss = known.unit * value
@@ -229,9 +231,9 @@ def _steps(known: Format, value: Fraction) -> Iterator[Fraction]:
             continue
 
 
-def _no_way(task: MeanTask, formats: Sequence[Format]) -> str:
+def _no_way(formats: Sequence[Format]) -> str:
     names = ", ".join(dict.fromkeys(known.name for known in formats))
     return (
-        f"no polynomial near the best one with coefficients in {names} meets all {len(task.equations)} conditions "
-        "exactly. Give one coefficient a finer format, or move a point to where the sums come out even."
+        f"no polynomial near the best one with coefficients in {names} meets the conditions exactly. Give one "
+        "coefficient a finer format, or move a point to where the sums come out even."
     )

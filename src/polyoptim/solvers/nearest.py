@@ -24,9 +24,13 @@ Array = npt.NDArray[np.float64]
 Coef = tuple[Fraction, ...]
 Box = tuple[tuple[Fraction, Fraction], ...]
 
-NODES = 400_000  # of all enumerations; beyond, the bound is that of the boxes that are left
+NODES = 150_000  # of all enumerations; beyond, the bound is that of the boxes that are left
 A_BOX = 20_000  # nodes of one of them
 BOX = 50  # nodes that a box costs besides its own
+EASY = 6  # boxes, after which other places to start from are tried
+RIDGES, RELATTICED = range(1, 24, 2), 3  # pulls, halved so often, and lattices for each
+RIDGE_BITS = 60  # of a pull
+DOUBT = 1e-12  # relative, of floats that stand for coefficients
 PLANES = 6  # roundings to the nearest plane; the first ones may move by more than a float64 tells apart
 FINEST = 100  # bits of a unit: no spacing counts as finer, not that of "real" coefficients either
 CLOSE = 1e-9  # relative, between distances that are alike
@@ -129,7 +133,7 @@ class Nearest:
         """Offer all coefficients of the formats within a radius; tell whether so many nodes sufficed."""
         box = self._around(radius)
         known = self._lattice([self._finest(k, *ends) for k, ends in enumerate(box)])
-        if known is None or not known[0].width or _expected(known[1], radius) > count:
+        if known is None or not known[0].width or not radius > 0 or _expected(known[1], radius) > count:
             return False
         return self._listed(known, radius, count)
 
@@ -186,6 +190,8 @@ class Nearest:
         while heap and self._nodes > 0 and heap[0].bound < self.distance * (1 - CLOSE):
             node = heapq.heappop(heap)
             self.boxes += 1
+            if self.boxes == EASY:
+                self._look_lower()
             bound, point = self._solve(node, min(self.distance, ceiling))
             halves = self._split(node.box, point) if point is not None and bound < self.distance else None
             if halves is None:
@@ -194,6 +200,39 @@ class Nearest:
             for number, half in enumerate(halves):
                 heapq.heappush(heap, Node(max(bound, self._apart(half)), 2 * self.boxes + number, half))
         self.bound = min([closed, self.distance, *(node.bound for node in heap)])
+
+    def _look_lower(self) -> None:
+        """Offer polynomials with smaller coefficients, whose spacings are finer: those that a ridge pulls towards 0."""
+        size, spread = len(self.metric.rows), self.metric.spread
+        centre = np.array([float(value) for value in self.metric.centre])
+        for power in RIDGES:
+            weights = 2.0**-power * self._sizes
+            system = np.vstack([np.eye(size), weights[:, None] * spread])
+            t = np.linalg.lstsq(system, np.r_[np.zeros(size), -weights * centre], rcond=None)[0]
+            coef = self._snapped([Fraction(value) for value in (centre + spread @ t).tolist()])
+            for _ in range(RELATTICED):
+                lattice = self._spaced(self._spacings(coef))
+                if lattice is None:
+                    break
+                moved = self._snapped(self._centred(lattice, [*self.metric.rows, *self._ridge(weights)])[0].origin())
+                self.offer(moved)
+                if moved == coef:
+                    break
+                coef = moved
+        for _ in range(RELATTICED):
+            best = self.best
+            for beside in self.beside(best) if best is not None else []:
+                self.offer(beside)
+            if self.best == best:
+                break
+
+    def _ridge(self, weights: Array) -> list[Row]:
+        """Return rows that read each coefficient times a weight."""
+        count = range(len(weights))
+        sizes = [int(value) for value in np.ldexp(weights, RIDGE_BITS)]
+        scale = self.metric.bits - RIDGE_BITS
+        whole = [value << scale if scale >= 0 else value >> -scale for value in sizes]
+        return [Row(1, Fraction(k), tuple(whole[k] * (j == k) for j in count), 0) for k in count]
 
     def _around(self, radius: float) -> Box:
         """Return a box that holds all coefficients within a radius."""
@@ -224,12 +263,20 @@ class Nearest:
             self.offer(lattice.origin())
             return max(node.bound, float(np.linalg.norm(offset))), None
 
+        low, high = (np.array([float(ends[side]) for ends in node.box]) for side in (0, 1))
+        origin, steps = np.array([float(value) for value in lattice.origin()]), lattice.steps()
+
         def take(g: list[int]) -> float:
             nonlocal nearest
+            moves = np.array(g, dtype=np.float64)
+            changes = steps * moves
+            near, doubt = origin + changes.sum(axis=1), DOUBT * (np.abs(origin) + np.abs(changes).sum(axis=1))
+            if (near < low - doubt).any() or (near > high + doubt).any():
+                return nearest[0]
             point = lattice.moved(g).origin()
-            distance = float(np.linalg.norm(offset + columns @ np.array(g, dtype=np.float64)))
+            distance = float(np.linalg.norm(offset + columns @ moves))
             if distance <= nearest[0] and all(
-                low <= value <= high for value, (low, high) in zip(point, node.box, strict=True)
+                least <= value <= most for value, (least, most) in zip(point, node.box, strict=True)
             ):
                 nearest = distance, point
                 self.offer(point)
@@ -270,21 +317,24 @@ class Nearest:
         """Return the lattice with given spacings, reduced and counted from near the middle, with its coordinates."""
         key = tuple(exponents)
         if key not in self._lattices:
-            reals = [known.finest is None for known in self.formats]
-            found = solving(self.equations, exponents, reals) if self.equations else spaced(exponents)
-            self._lattices[key] = None if found is None else self._centred(found)
+            found = self._spaced(exponents)
+            self._lattices[key] = None if found is None else self._centred(found, self.metric.rows)
         return self._lattices[key]
 
-    def _centred(self, lattice: Lattice) -> tuple[Lattice, Array, Array]:
-        rows = list(self.metric.rows)
-        lattice = lattice.reduced(rows)
-        columns = lattice.columns(rows, self.metric.bits)
+    def _spaced(self, exponents: Sequence[int]) -> Lattice | None:
+        reals = [known.finest is None for known in self.formats]
+        return solving(self.equations, exponents, reals) if self.equations else spaced(exponents)
+
+    def _centred(self, lattice: Lattice, rows: Sequence[Row]) -> tuple[Lattice, Array, Array]:
+        """Return a lattice in a basis that is short at some rows, counted from where these are nearly 0."""
+        lattice, bits = lattice.reduced(rows), self.metric.bits
+        columns, matrix = lattice.columns(rows, bits), matrix_of(rows)
         for _ in range(PLANES if lattice.width else 0):
-            moves = nearest_plane(columns, self.metric.coordinates(lattice.origin()))
+            moves = nearest_plane(columns, errors_at(rows, matrix, lattice.origin(), bits))
             if not any(moves):
                 break
             lattice = lattice.moved(moves)
-        return lattice, columns, self.metric.coordinates(lattice.origin())
+        return lattice, columns, errors_at(rows, matrix, lattice.origin(), bits)
 
 
 def _expected(columns: Array, radius: float) -> float:
