@@ -297,6 +297,12 @@ def test_what_cannot_be_integrated_is_refused(text, objective, words):
         approximate(text, domain=(0, 1), degree=2, objective=objective)
 
 
+def test_coefficients_beyond_float64_are_refused():
+    for name in ("real", "float64"):
+        with pytest.raises(ArgumentError, match="beyond all float64"):
+            approximate("exp(x)", domain=(1000, 1001), degree=4, error="relative", objective="l2", format=name)
+
+
 def test_functions_of_floats_are_taken_as_they_are():
     for objective in ("l2", "l1"):
         options = {"domain": (0, 1), "objective": objective, "format": "float32"}

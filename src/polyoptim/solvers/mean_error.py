@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,14 +19,16 @@ import numpy.typing as npt
 
 from polyoptim.errors import ArgumentError
 from polyoptim.formats import Format
+from polyoptim.solvers.boxes import Coef
 from polyoptim.solvers.integrals import BITS, MOST_BITS, SURE, Integrals, MeanTask, integrals
 from polyoptim.solvers.mean_absolute import MeanAbsolute
-from polyoptim.solvers.nearest import Coef, Metric, Nearest
+from polyoptim.solvers.nearest import Metric, Nearest
 from polyoptim.solvers.weighted_grid import Grid
 
 Array = npt.NDArray[np.float64]
 
 POWER = {"l1": 1, "l2": 2}  # of the error in the integral, by objective
+LARGEST = sys.float_info.max
 SAFE = 1e-11  # relative, what the quadrature may leave open: bounds are lowered by it
 FAR = 2.0**200  # beside the least error: rounding counts in a unit of its own
 AROUND = 400  # points of a lattice beside the nearest, of which the integral of abs is looked at
@@ -70,6 +73,9 @@ def least_mean(task: MeanTask, formats: Sequence[Format], objective: str) -> Rea
         Where the integral is infinite, the target has no values, or conditions contradict each other.
     """
     known = integrals(task, POWER[objective])
+    far = [power for power, value in zip(task.powers, known.frame.centre, strict=True) if abs(value) > LARGEST]
+    if far:
+        raise ArgumentError(f"the coefficient of x**{far[0]} is beyond all float64. Use another scale of the target.")
     real = all(each.finest is None for each in formats)
     if real and not known.least:
         return _short(known, task, objective)

@@ -15,14 +15,13 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from polyoptim.formats import Format, exponent, power_of_two
+from polyoptim.formats import Format
+from polyoptim.solvers.boxes import Box, Coef, finest, split
 from polyoptim.solvers.closest import FINE, Enumeration
 from polyoptim.solvers.reduction import Equation, Lattice, nearest_plane, solving, spaced
 from polyoptim.solvers.weighted_grid import Row, errors_at, matrix_of
 
 Array = npt.NDArray[np.float64]
-Coef = tuple[Fraction, ...]
-Box = tuple[tuple[Fraction, Fraction], ...]
 
 NODES = 150_000  # of all enumerations; beyond, the bound is that of the boxes that are left
 A_BOX = 20_000  # nodes of one of them
@@ -193,7 +192,7 @@ class Nearest:
             if self.boxes == EASY:
                 self._look_lower()
             bound, point = self._solve(node, min(self.distance, ceiling))
-            halves = self._split(node.box, point) if point is not None and bound < self.distance else None
+            halves = self._halves(node.box, point) if point is not None and bound < self.distance else None
             if halves is None:
                 closed = min(closed, bound)
                 continue
@@ -288,30 +287,13 @@ class Nearest:
         self._nodes -= allowed - search.nodes
         return (max(node.bound, nearest[0] * (1 - CLOSE)) if whole else node.bound), nearest[1]
 
-    def _split(self, box: Box, point: Coef) -> tuple[Box, Box] | None:
-        """Return two boxes, in neither of which a point is that the formats do not hold; None where they do."""
-        found, largest = None, -1.0
-        for k, (known, value, (low, high)) in enumerate(zip(self.formats, point, box, strict=True)):
-            if known.holds(value) or not known.within(value):
-                continue
-            cut = power_of_two(exponent(value)) * (1 if value > 0 else -1)
-            change = float(abs(known.round(value) - value)) * float(self._sizes[k])
-            if low < cut < high and change > max(largest, FINE * self.distance):
-                found, largest = (k, cut), change
-        if found is None:
-            return None
-        k, cut = found
-        low, high = box[k]
-        return (*box[:k], (low, cut), *box[k + 1 :]), (*box[:k], (cut, high), *box[k + 1 :])
+    def _halves(self, box: Box, point: Coef) -> tuple[Box, Box] | None:
+        least = FINE * self.distance if self.best is not None else 0.0
+        return split(self.formats, box, point, self._sizes.tolist(), least)
 
     def _finest(self, k: int, low: Fraction, high: Fraction) -> int:
         """Return the binary logarithm of the finest spacing of a format between two numbers."""
-        shortest = math.frexp(self._unit / self._sizes[k])[1] - FINEST
-        known = self.formats[k]
-        if known.finest is None:
-            return shortest
-        least = Fraction(0) if low <= 0 <= high else min(abs(low), abs(high))
-        return max(exponent(known.spacing(least)), shortest)
+        return finest(self.formats[k], low, high, math.frexp(self._unit / self._sizes[k])[1] - FINEST)
 
     def _lattice(self, exponents: Sequence[int]) -> tuple[Lattice, Array, Array] | None:
         """Return the lattice with given spacings, reduced and counted from near the middle, with its coordinates."""
