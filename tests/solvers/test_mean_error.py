@@ -293,8 +293,9 @@ def test_a_half_of_a_symmetric_domain_counts_twice():
     ],
 )
 def test_what_cannot_be_integrated_is_refused(text, objective, words):
-    with pytest.raises(DataError, match=words):
-        approximate(text, domain=(0, 1), degree=2, objective=objective)
+    for wanted in ({"degree": 2}, {"tolerance": 1e-3}):
+        with pytest.raises(DataError, match=words):
+            approximate(text, domain=(0, 1), objective=objective, **wanted)
 
 
 def test_coefficients_beyond_float64_are_refused():
