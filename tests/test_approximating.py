@@ -159,6 +159,37 @@ def test_a_relative_error_is_taken_at_its_limit_at_a_zero_of_the_target():
     assert abs(slope - 1) <= result.sup_error_bound
 
 
+@pytest.mark.parametrize("objective", ["l2", "l1"])
+def test_other_objectives_are_least_where_they_are_asked_for(objective, tmp_path, capsys):
+    options = {"domain": (0, 1), "degree": 3, "format": "bfloat16"}
+    found = approximate("2**x", objective=objective, **options)
+    assert found.arguments["objective"] == objective
+    assert found.sup_error_kind == "proved"
+    assert check(found.certificate).ok
+    assert found.lower_bound <= found.loss < found.sup_error <= found.sup_error_bound
+    assert found.gap == found.loss / found.lower_bound - 1 < 1e-8
+    others = [approximate("2**x", objective=name, **options) for name in ("minimax", "l2", "l1")]
+    assert min(others, key=lambda one: one.sup_error).arguments["objective"] == "minimax"
+    x = np.linspace(0, 1, 20_001)
+    sizes = [np.abs(one(x) - 2**x) for one in others]
+    means = [(size ** int(objective[1])).mean() for size in sizes]
+    assert means[["minimax", "l2", "l1"].index(objective)] <= min(means) * (1 + 1e-6)
+    report = found.report()
+    assert f"{objective} bound" in report
+    assert "no such polynomial has a smaller error" not in report
+    found.save(tmp_path / "a.json")
+    assert polyoptim.load(tmp_path / "a.json").report() == report
+    found.plot(tmp_path / "a.png")
+    words = ["approximate", "2**x", "--domain", "0", "1", "--degree", "3", "--format", "bfloat16", "--json"]
+    assert run([*words, "--objective", objective]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["coef_hex"] == list(found.coef_hex)
+    assert (printed["loss"], printed["lower_bound"]) == (found.loss, found.lower_bound)
+    lowest = approximate("exp(x)", domain=(0, 1), tolerance=1e-4, objective=objective)
+    assert lowest.sup_error_bound <= 1e-4
+    assert approximate("exp(x)", domain=(0, 1), degree=lowest.degree - 1, objective=objective).sup_error > 1e-4
+
+
 def test_the_curve_goes_through_given_points():
     result = approximate("exp(x)", domain=(0, 1), degree=4, through=[0], format="float32")
     assert result.coef[0] == 1.0
@@ -189,7 +220,7 @@ def test_a_callable_is_sampled_and_the_report_says_so():
         ({"fixed": {0: "0.1"}, "format": "float32"}, "no number of float32"),
         ({"fixed": {9: 1}}, "not among the powers"),
         ({"fixed": {0: 1, 1: 1, 2: 1, 3: 1}}, "all powers are fixed"),
-        ({"objective": "l3"}, "objective"),
+        ({"objective": "minmax"}, "unknown objective 'minmax'; did you mean 'minimax'?"),
         ({"through": ["pi"]}, "rational"),
         ({"error": 3}, "error must be"),
         ({"target": "sin(x)", "domain": (3, 4), "error": "relative"}, "is 0 near x = 3.14159"),

@@ -29,6 +29,7 @@ CASES = {
     "pieces": {"target": "cos(x)", "domain": [(-1, -0.1), (0.1, 1)], "degree": 4, "format": "bfloat16", "fma": False},
     "fixed": {"target": "exp(x)", "domain": (0, 1), "degree": 3, "format": "q3.20", "scheme": "estrin"},
     "mixed": {"target": "exp(x)", "domain": (0, 1), "degree": 2, "format": ["float32", "float16", "bfloat16"]},
+    "least squares": {"target": "exp(x)", "domain": (0, 9), "degree": 3, "objective": "l2", "format": "float32"},
     "through": {"target": "exp(x)", "domain": (0, 1), "degree": 3, "through": [0], "error": "x+1"},
 }
 

@@ -33,7 +33,7 @@ from polyoptim.targets.expression import Expression, number, parse
 from polyoptim.targets.nodes import Node
 
 END_BITS = 160  # to which ends that are no rational numbers are rounded outwards
-OBJECTIVES = ("minimax",)
+OBJECTIVES = ("minimax", "l2", "l1")
 FIRST_DEGREE = 0
 
 
@@ -56,8 +56,8 @@ def approximate(
 ) -> Result:
     """Approximate a function by a polynomial whose coefficients are numbers of a format.
 
-    The polynomial has the least largest error that a search in the format finds, next to a bound that no polynomial is
-    below; its own error is proved: enclosed in ball arithmetic, with a certificate.
+    The polynomial has the least largest error, or integral of the error, that a search in the format finds, next to a
+    bound that no polynomial is below; its largest error is proved: enclosed in ball arithmetic, with a certificate.
 
     Parameters
     ----------
@@ -71,7 +71,8 @@ def approximate(
     error : "absolute", "relative", or an expression w: the error is then abs(w (p - f)).
     format : "float64", "float32", "float16", "bfloat16", "real" (nothing is rounded), fixed point such as "q5.26", or a
         list, one for each power, ascending.
-    objective : "minimax".
+    objective : what is least: "minimax", the largest error; "l2", the root of the integral of its square; or "l1", the
+        integral of its abs. A tolerance is one for the largest error all the same.
     through : values of x at which the polynomial has the value of the target.
     prove : whether the error is proved; sampled where not.
     scheme, fma : in which order code evaluates the polynomial, "horner" or "estrin", and whether a product and a sum
@@ -82,9 +83,10 @@ def approximate(
     Returns
     -------
     Result
-        With `coef` in powers of x, `coef_hex`, `sup_error`, `sup_error_kind`, `sup_error_bound`, `lower_bound` and
-        `certificate`; and `total_error_bound`, which adds to `sup_error_bound` what rounding adds in that scheme, for
-        every x of the domain that is a number of the format.
+        With `coef` in powers of x, `coef_hex`, `sup_error`, `sup_error_kind`, `sup_error_bound`, `loss` (the value of
+        the objective), `lower_bound` (what no such polynomial's is below), `gap` and `certificate`; and
+        `total_error_bound`, which adds to `sup_error_bound` what rounding adds in that scheme, for every x of the
+        domain that is a number of the format.
 
     Raises
     ------
@@ -126,7 +128,7 @@ def approximate(
             raise ArgumentError(f"fixed has power {outside[0]}, which is not among the powers {list(own)}. Add it.")
         formats = read_format(format, own)
         given = {power: _held(held[power], power, own, formats) for power in held}
-        return Asked(root, weight, ends, own, formats, given, points)
+        return Asked(root, weight, ends, own, formats, given, points, objective)
 
     if bound is None:
         found = approximate_function(asked(chosen[-1]))
@@ -304,7 +306,8 @@ def _result(
     if rounding is not None and bound is not None:
         total, note = _total(bound, rounding, asked)
         notes += note
-    lower = min(found.lower, error)
+    loss = error if asked.objective == "minimax" else found.loss
+    lower = min(found.lower, loss)
     domain = (float(pieces[0][0].nearest(END_BITS)), float(pieces[-1][1].nearest(END_BITS)))
     text = expression.text if expression else getattr(target, "__name__", "a function")
     about: dict[str, Any] = {"kind": "expression" if expression else "callable", "text": text}
@@ -318,12 +321,12 @@ def _result(
         window=None,
         powers=asked.powers,
         target=about,
-        loss=error,
+        loss=loss,
         optimum=None,
         optimum_kind=None,
         optimum_coef=None,
         excess=None,
-        gap=error / lower - 1 if lower > 0 else None,
+        gap=loss / lower - 1 if lower > 0 else None,
         sup_error=error,
         sup_error_kind="sampled" if bound is None else "proved",
         trace=Trace(),

@@ -103,7 +103,7 @@ class Result:
     notes : sentences about what the user should know.
     stats : errors and quality of a fit, by name; None for other verbs.
     sup_error_bound, lower_bound : of an approximation: an upper bound of its largest error where it is proved, and what
-        no polynomial with such coefficients is below; None for others.
+        the loss of no polynomial with such coefficients is below; None for others.
     total_error_bound : with what the rounding of its evaluation adds, in the scheme that is asked for, where every x is
         a number of the format; None where that has no bound.
     coef_hex : the coefficients as they stand in their format, lowest power first: hexadecimal floats, integers of fixed

@@ -55,7 +55,7 @@ PANELS = {
     show_default=True,
     help="Of the coefficients: float64, float32, float16, bfloat16, q5.26, real, or one for each power.",
 )
-@click.option("--objective", metavar="NAME", default="minimax", show_default=True, help="minimax.")
+@click.option("--objective", metavar="NAME", default="minimax", show_default=True, help="Is least: minimax, l2, l1.")
 @click.option(
     "--scheme", metavar="NAME", default="horner", show_default=True, help="How code evaluates it: horner or estrin."
 )
@@ -92,7 +92,7 @@ def approximate(
     quiet: bool,
     **arguments: Any,
 ) -> int:
-    """Approximate a function by the polynomial of least largest error, in a number format, with a proof.
+    """Approximate a function by the polynomial of least error, in a number format, with a proof.
 
     EXPR is a function of x such as "sin(x)" or "2**x". Ends of the domain may be texts such as pi/4.
 

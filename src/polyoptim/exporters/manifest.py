@@ -22,7 +22,7 @@ COEFFICIENT = re.compile(
 HELD = ("header", "source", "numpy", "torch")  # which write all coefficients in the format that holds them
 NO_HASH = "0" * 64
 ASKED = ("domain", "powers", "fixed", "through", "format", "objective", "error", "prove", "scheme", "fma", "guard")
-FOUND = ("sup_error", "sup_error_kind", "sup_error_bound", "total_error_bound", "lower_bound")
+FOUND = ("loss", "sup_error", "sup_error_kind", "sup_error_bound", "total_error_bound", "lower_bound")
 
 
 def manifest(result: Result, export: str, name: str = "") -> dict[str, Any]:

@@ -14,6 +14,9 @@ KINDS = {
 }
 
 
+OBJECTIVES = {"l2": "root of the integral of its square", "l1": "integral of its abs"}
+
+
 def approximation_report(result: Result) -> str:
     """Return the report of an approximation as aligned text."""
     ends = " and ".join(f"[{low}, {high}]" for low, high in result.target["domains"])
@@ -45,7 +48,10 @@ def _errors(result: Result) -> str:
         rows.append(("proved bound", f"{result.sup_error_bound:.10g}"))
     if result.total_error_bound is not None:
         rows.append(("with rounding", f"{result.total_error_bound:.10g}   proved, for every {_evaluated(result)}"))
-    if result.lower_bound is not None:
+    objective = result.arguments.get("objective", "minimax")
+    if objective in OBJECTIVES:
+        rows += _mean(result, objective)
+    elif result.lower_bound is not None:
         gap = "" if result.gap is None else f"; the gap is {100 * result.gap:.3g} %"
         known = "no such polynomial has a smaller error"
         if set(result.arguments["format"]) != {"real"}:
@@ -70,3 +76,17 @@ def _cost(result: Result) -> str:
     names = {"fma": "FMA", "mul": "multiplications", "add": "additions"}
     counts = [f"{scheme.count(kind)} {name}" for kind, name in names.items() if scheme.count(kind)]
     return f"{scheme.scheme}: {', '.join(counts) or 'nothing to compute'}; depth {scheme.depth}"
+
+
+def _mean(result: Result, objective: str) -> list[tuple[str, str]]:
+    """Return what was made least, where that is not the largest error."""
+    formats = "" if set(result.arguments["format"]) == {"real"} else " with coefficients of these formats"
+    gap = "" if result.gap is None else f"; the gap is {100 * result.gap:.3g} %"
+    known = f"no such polynomial{formats} has a smaller {objective} error"
+    return [
+        (f"{objective} error", f"{result.loss:.10g}   the {OBJECTIVES[objective]}, which was made least"),
+        (
+            f"{objective} bound",
+            f"{result.lower_bound:.10g}   {known}{gap}",
+        ),
+    ]

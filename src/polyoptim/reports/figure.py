@@ -68,7 +68,7 @@ def _of_approximation(result: Result, path: str | os.PathLike[str] | None) -> Fi
     word = "proved" if result.sup_error_kind == "proved" else result.sup_error_kind
     for side in (1, -1):
         below.axhline(side * bound, color=BEST, lw=1, label=f"largest, {word}: {bound:.6g}" if side > 0 else None)
-        if result.lower_bound is not None:
+        if result.lower_bound is not None and result.arguments.get("objective", "minimax") == "minimax":
             said = f"no such polynomial is below {result.lower_bound:.6g}" if side > 0 else None
             below.axhline(side * result.lower_bound, color=OTHERS[2], lw=1, ls=":", label=said)
     kind = result.arguments["error"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -12,7 +12,9 @@ from flint import arb, ctx
 from polyoptim.errors import ArgumentError, DataError
 from polyoptim.formats import FORMATS, Format
 from polyoptim.solvers.extrema import extrema_of
+from polyoptim.solvers.integrals import MeanTask
 from polyoptim.solvers.lattice import RoundingProblem, round_polynomial
+from polyoptim.solvers.mean_error import POWER, largest_error, least_mean
 from polyoptim.solvers.minimax import Condition, Minimax, grid, minimax
 from polyoptim.solvers.normal_equations import fraction
 from polyoptim.solvers.sought import Sought
@@ -29,6 +31,7 @@ MOST_ZEROS = 8  # multiplicity of a zero of the target
 ZERO_BITS = 400
 ROUNDS = 5  # of roundings, each with the points at which the one before has its largest errors
 CLOSE, HIGH = 1e-6, 0.9  # of the largest error: what is as near, and what is one of the largest
+FLOATS = 2.0**-48  # relative, what the values of a function of floats leave open
 ZERO_GRID, ROOT_STEPS = 64, 120  # in which zeros are looked for, and halvings of such an interval
 
 
@@ -45,6 +48,7 @@ class Asked:
     fixed : coefficients that keep their value.
     formats : of the coefficient of each of `powers`.
     through : points at which the polynomial has the value of the target.
+    objective : "minimax" for the least largest error, "l2" and "l1" for the least integral of its square or its abs.
     """
 
     target: Node | Callable[[float], float]
@@ -54,6 +58,7 @@ class Asked:
     formats: tuple[Format, ...]
     fixed: Mapping[int, Fraction] = field(default_factory=dict)
     through: tuple[Fraction, ...] = ()
+    objective: str = "minimax"
 
     @property
     def free(self) -> tuple[int, ...]:
@@ -75,14 +80,14 @@ class Approximated:
     asked : with the powers that were taken.
     coef : exact, by power.
     error : the largest weighted error, in floats.
-    real : the best polynomial with real coefficients.
-    lower : no coefficients of the formats have less; where nothing is rounded that is proved.
+    loss : the value of the objective.
+    lower : no coefficients of the formats have less of it; for the largest error, where nothing is rounded, proved.
     """
 
     asked: Asked
     coef: dict[int, Fraction]
     error: float
-    real: Minimax
+    loss: float
     lower: float
 
 
@@ -109,7 +114,7 @@ def _alike(a: arb, b: arb) -> bool:
 
 
 def approximate_function(asked: Asked) -> Approximated:
-    """Return the polynomial of least largest error with coefficients in the formats."""
+    """Return the polynomial of least objective with coefficients in the formats."""
     zeros = zeros_of(asked) if asked.weight == "relative" else []
     orders = {one.x: one.order + 1 for one in zeros if isinstance(asked.target, Node)}
     sought = Sought(asked.target, asked.weight, orders=orders)
@@ -118,11 +123,13 @@ def approximate_function(asked: Asked) -> Approximated:
     if not asked.free:
         raise ArgumentError("nothing is left to be found: all powers are fixed. Free one, or raise degree.")
     conditions = [one for one in conditions if not _met_anyway(one, asked)]
+    if asked.objective != "minimax":
+        return _least_mean(asked, pieces, conditions, [one.x for one in zeros])
     space = Space(asked.free, min(low for low, _ in pieces), max(high for _, high in pieces))
     real = minimax(sought, space, asked.fixed, pieces, conditions)
     if asked.is_real:
-        return Approximated(asked, real.coef, real.error, real, real.lower)
-    formats = tuple(each for power, each in zip(asked.powers, asked.formats, strict=True) if power in asked.free)
+        return Approximated(asked, real.coef, real.error, real.error, real.lower)
+    formats = _free_formats(asked)
     if any(one.order for one in conditions):
         raise ArgumentError(
             "the target has a multiple zero, which a relative error takes for a condition on derivatives; that is "
@@ -149,7 +156,32 @@ def _rounded(sought: Sought, asked: Asked, problem: RoundingProblem, real: Minim
             break
         more |= {x for x, height in zip(tops, heights.tolist(), strict=True) if abs(height) > HIGH * error}
     lower = max(min(rounded.bound, error), min(real.lower, error))
-    return Approximated(asked, coef, error, real, lower)
+    return Approximated(asked, coef, error, error, lower)
+
+
+def _free_formats(asked: Asked) -> tuple[Format, ...]:
+    return tuple(each for power, each in zip(asked.powers, asked.formats, strict=True) if power in asked.free)
+
+
+def _least_mean(
+    asked: Asked, pieces: Pieces, conditions: Sequence[Condition], zeros: Sequence[Fraction]
+) -> Approximated:
+    """Return the polynomial with the least integral of its error, on a half of the domain where that decides."""
+    sought = Sought(asked.target, asked.weight)
+
+    def sample(x: arb) -> tuple[arb, arb]:
+        return sought.at(fraction(x))
+
+    equations = [([one.of_power(power) for power in asked.free], one.value - one.of(asked.fixed)) for one in conditions]
+    noise = 0.0 if isinstance(asked.target, Node) else FLOATS
+    task = MeanTask(sample, pieces, asked.free, asked.fixed, tuple(equations), tuple(zeros), noise)
+    found = least_mean(task, _free_formats(asked), asked.objective)
+    coef = {**asked.fixed, **dict(zip(asked.free, found.coef, strict=True))}
+    whole, half = (sum((high - low for low, high in each), Fraction(0)) for each in (asked.pieces, pieces))
+    times = float(whole / half) ** (1 / POWER[asked.objective])
+    return Approximated(
+        asked, coef, largest_error(task, found.coef, found.loss), times * found.loss, times * found.bound
+    )
 
 
 def _settled(asked: Asked, conditions: list[Condition]) -> tuple[Asked, list[Condition]]:
@@ -312,5 +344,7 @@ def _reaches(asked: Asked, tolerance: float) -> bool:
         return False
     try:
         return approximate_function(real).error <= tolerance
-    except (ArgumentError, DataError):  # too few powers for the conditions, or none left
-        return False
+    except (ArgumentError, DataError):
+        if not asked.through and asked.weight != "relative":
+            raise
+        return False  # too few powers for the conditions, or none left

@@ -10,13 +10,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from polyoptim.formats import Format, exponent, power_of_two
+from polyoptim.formats import Format, exponent
+from polyoptim.solvers.boxes import Box, Coef, finest, split
 from polyoptim.solvers.mixed_integer import Limits, extent, least_largest
 from polyoptim.solvers.reduction import Equation, Lattice, lengths, nearest_plane, solving, spaced
 from polyoptim.solvers.weighted_grid import Array, Grid, Watched, as_floats
-
-Coef = tuple[Fraction, ...]
-Box = tuple[tuple[Fraction, Fraction], ...]
 
 CLOSE = 1e-5  # a gap, relative, that ends the search
 FINE = 1e-5  # of the error: directions of a lattice with shorter steps are continuous, and rounded at the end
@@ -126,7 +124,9 @@ class Search:
             self.boxes += 1
             bound, point = self._solve(node.box, within, ceiling)
             bound = max(bound, node.bound)
-            halves = self._split(node.box, point) if point is not None and bound < self.error * (1 - CLOSE) else None
+            halves = None
+            if point is not None and bound < self.error * (1 - CLOSE):
+                halves = split(self.formats, node.box, point, self._sizes.tolist(), 0.0)
             if halves is None:
                 closed = min(closed, bound)
             else:
@@ -173,30 +173,9 @@ class Search:
         high = [float(box[k][1] - origin[k]) / unit for k, unit in zip(rows, size, strict=True)]
         return Limits(steps[rows] / np.array(size)[:, None], np.array(low), np.array(high))
 
-    def _split(self, box: Box, point: Coef) -> tuple[Box, Box] | None:
-        """Return two boxes, in neither of which a point is that the formats do not hold; None where they do."""
-        found, largest = None, 0.0
-        for k, (known, value, (low, high)) in enumerate(zip(self.formats, point, box, strict=True)):
-            if known.holds(value) or not known.within(value):
-                continue
-            cut = power_of_two(exponent(value)) * (1 if value > 0 else -1)
-            change = float(abs(known.round(value) - value)) * self._sizes[k]
-            if low < cut < high and change >= largest:
-                found, largest = (k, cut), change
-        if found is None:
-            return None
-        k, cut = found
-        low, high = box[k]
-        return (*box[:k], (low, cut), *box[k + 1 :]), (*box[:k], (cut, high), *box[k + 1 :])
-
     def _finest(self, k: int, low: Fraction, high: Fraction) -> int:
         """Return the binary logarithm of the finest spacing of a format between two numbers."""
-        shortest = math.frexp(self.ideal / self._sizes[k])[1] - FINEST
-        known = self.formats[k]
-        if known.finest is None:
-            return shortest
-        least = Fraction(0) if low <= 0 <= high else min(abs(low), abs(high))
-        return max(exponent(known.spacing(least)), shortest)
+        return finest(self.formats[k], low, high, math.frexp(self.ideal / self._sizes[k])[1] - FINEST)
 
     def _lattice(self, exponents: Sequence[int]) -> Lattice | None:
         """Return the lattice with given spacings, reduced, counted from a point near the real coefficients."""

@@ -24,7 +24,8 @@ import numpy as np
 from polyoptim.arguments import Arguments
 from polyoptim.errors import ArgumentError
 from polyoptim.formats import Format
-from polyoptim.solvers.branching import Coef, Search
+from polyoptim.solvers.boxes import Coef
+from polyoptim.solvers.branching import Search
 from polyoptim.solvers.reduction import Equation
 from polyoptim.solvers.weighted_grid import Grid, Sample
 

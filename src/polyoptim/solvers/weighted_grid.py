@@ -92,42 +92,11 @@ class Grid:
     def _take(self, piece: int, x: Fraction) -> None:
         if (piece, x) not in self._known:
             self._known.add((piece, x))
-            row = self._row(piece, x)
+            order = self.orders.get(x, 0)
+            row = row_at(self.sample, piece, x, self.powers, self.fixed, self.bits, order)
             if row is not None:
                 insort(self.rows, row)
                 self._matrix = None
-
-    def _row(self, piece: int, x: Fraction) -> Row | None:
-        found = self._sampled(x)
-        if found is None:
-            return None
-        offset, weight = found
-        order, columns = self.orders.get(x, 0), []
-        point, power = (x.numerator << self.bits) // x.denominator, 1 << self.bits
-        for k in range(order, max(self.powers) + 1):
-            if k in self.powers:
-                columns.append((weight * power * math.comb(k, order)) >> self.bits)
-            power = (power * point) >> self.bits
-        columns = [0] * (len(self.powers) - len(columns)) + columns
-        return Row(piece, x, tuple(columns), offset)
-
-    def _sampled(self, x: Fraction) -> tuple[int, int] | None:
-        """Return the weighted error of the fixed part and the weight; None where they have no value."""
-        precision, order = self.bits + GUARD, self.orders.get(x, 0)
-        for _ in range(PRECISIONS):
-            with ctx.workprec(precision):
-                ball = arb(fmpq(x.numerator, x.denominator))
-                value, weight = self.sample(ball)
-                parts = ((c * math.comb(k, order), k - order) for k, c in self.fixed.items() if k >= order)
-                fixed = sum((ball**power * fmpq(c.numerator, c.denominator) for c, power in parts), arb(0))
-                offset = weight * (fixed - value)
-                if not (offset.is_finite() and weight.is_finite()):
-                    return None
-                open_bits = arb(2) ** (TOLERATED - self.bits)
-                if offset.rad() < open_bits and weight.rad() < open_bits * weight.max(arb(1)):
-                    return scaled(offset, self.bits), scaled(weight, self.bits)
-            precision *= 2
-        return None
 
     @property
     def matrix(self) -> fmpz_mat:
@@ -205,6 +174,54 @@ class Watched:
     def errors(self, coef: Sequence[Fraction]) -> Array:
         """Return the weighted errors of a polynomial, shape (points,)."""
         return errors_at(self.rows, matrix_of(self.rows), coef, self.bits)
+
+
+def row_at(
+    sample: Sample,
+    piece: int,
+    x: Fraction,
+    powers: Sequence[int],
+    fixed: Mapping[int, Fraction],
+    bits: int,
+    order: int = 0,
+) -> Row | None:
+    """Return what is known at a point of an interval; None where target or weight have no value there.
+
+    With an order Taylor coefficients of it stand for the values; see `Grid`.
+    """
+    found = _sampled(sample, x, fixed, bits, order)
+    if found is None:
+        return None
+    offset, weight = found
+    point, power = (x.numerator << bits) // x.denominator, 1 << bits
+    columns = []
+    for k in range(order, max(powers) + 1):
+        if k in powers:
+            columns.append((weight * power * math.comb(k, order)) >> bits)
+        power = (power * point) >> bits
+    columns = [0] * (len(powers) - len(columns)) + columns
+    return Row(piece, x, tuple(columns), offset)
+
+
+def _sampled(
+    sample: Sample, x: Fraction, fixed: Mapping[int, Fraction], bits: int, order: int
+) -> tuple[int, int] | None:
+    """Return the weighted error of the fixed part and the weight; None where they have no value."""
+    precision = bits + GUARD
+    for _ in range(PRECISIONS):
+        with ctx.workprec(precision):
+            ball = arb(fmpq(x.numerator, x.denominator))
+            value, weight = sample(ball)
+            parts = ((c * math.comb(k, order), k - order) for k, c in fixed.items() if k >= order)
+            constant = sum((ball**power * fmpq(c.numerator, c.denominator) for c, power in parts), arb(0))
+            offset = weight * (constant - value)
+            if not (offset.is_finite() and weight.is_finite()):
+                return None
+            open_bits = arb(2) ** (TOLERATED - bits)
+            if offset.rad() < open_bits and weight.rad() < open_bits * weight.max(arb(1)):
+                return scaled(offset, bits), scaled(weight, bits)
+        precision *= 2
+    return None
 
 
 def matrix_of(rows: Sequence[Row]) -> fmpz_mat:
