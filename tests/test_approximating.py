@@ -225,6 +225,7 @@ def test_a_callable_is_sampled_and_the_report_says_so():
         ({"error": 3}, "error must be"),
         ({"target": "sin(x)", "domain": (3, 4), "error": "relative"}, "is 0 near x = 3.14159"),
         ({"target": "log(x)", "domain": (-2, -1)}, "finite value at too few points"),
+        ({"target": "exp(exp(x))", "domain": (0, 8)}, "beyond the largest float"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, words):

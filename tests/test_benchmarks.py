@@ -92,3 +92,54 @@ def test_a_contestant_that_computes_something_else_is_found(load: Load) -> None:
     expected = setting.Expected(partial(setting.trajectory, small), setting.start(0))
     assert "instead of" in expected.differs(expected.wanted * (1 + 1e-5), single=False)
     assert "values" in expected.differs(expected.wanted[1:], single=False)
+
+
+@pytest.fixture
+def approximated(load: Load) -> Any:
+    """Return two published problems, solved by us and by Sollya where it is installed."""
+    module, peer = load("approximate"), load("peers_sollya").is_installed()
+    many = [module.Measured(one) for one in load("problems").published(["fa4_ex2_d3", "xnn_f16_exp_p2"])]
+    for one in many:
+        module.measure(one, peer=peer)
+    return module, many, peer
+
+
+def test_approximations_are_measured_alike(approximated: Any, load: Load) -> None:
+    module, many, peer = approximated
+    for one in many:
+        assert one.accepted
+        assert one.found.coef.tolist() == [float(value) for value in module.exact(one.found).values()]
+        assert one.error_of(module.exact(one.found)) == one.bound.lower <= one.error_of(one.problem.published)
+        assert one.by_sollya == pytest.approx(one.problem.recorded, rel=1e-6)
+        if peer:
+            assert one.error_of(one.remez.coef) == pytest.approx(one.real.sup_error, rel=1e-5)
+            low, high = one.supnorm.bounds
+            assert low <= one.bound.upper
+            assert one.bound.lower <= high
+    tables = load("report").parse(module.page({"published": many, "more": [], "hard": []}, {}, "", peer=peer))
+    header, *rows = tables["Coefficients in the format"]
+    assert ("fpminimax, ms" in header) == peer
+    assert [row[0] for row in rows] == ["fa4_ex2_d3", "xnn_f16_exp_p2"]
+
+
+def test_page_of_approximations_has_the_shape_that_the_script_writes(load: Load) -> None:
+    report, problems = load("report"), load("problems")
+    tables = report.parse((BENCHMARKS / "approximate.md").read_text(encoding="utf-8"))
+    assert {row[3] for row in tables[report.AIMS][1:]} <= {report.MET, report.MISSED}
+    names = [one.name for one in problems.published()]
+    for title in ("Real coefficients", "Coefficients in the format", "Proved bounds of these polynomials"):
+        assert [row[0] for row in tables[title][1:]] == names
+    assert [row[0] for row in tables["Other formats"][1:]] == [one.name for one in problems.MORE]
+    assert [row[0] for row in tables["Cases on which other tools fail"][1:]] == [one.name for one in problems.HARD]
+
+
+def test_sollya_is_asked_in_its_own_words(load: Load) -> None:
+    sollya, one = load("peers_sollya"), load("problems").published(["torch_exp_u20"])[0]
+    assert sollya.is_possible(one)
+    assert not any(sollya.is_possible(other) for other in load("problems").MORE if len(other.pieces) > 1)
+    if sollya.is_installed():
+        answer = sollya.fpminimax(one)
+        assert (answer.reason, answer.coef[0]) == ("", 1)
+        assert 0 < answer.inside < answer.process
+        corner = load("problems").Problem("corner", "relu(x)", ("-1", "1"), (0, 1), elsewhere="(x + abs(x))/2")
+        assert sollya.remez(corner).reason == "no polynomial"  # the target comes back

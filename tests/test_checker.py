@@ -190,6 +190,23 @@ def test_hints_that_do_not_help_are_made_up_for():
     assert check(sealed(EXP, panels=panels)).ok
 
 
+@pytest.mark.parametrize(
+    ("text", "coef", "domain"),
+    [
+        ("sqrt((0.62 - x)**2)", (F(1, 3), F(1, 5)), ("0", "1")),  # a root of plain balls that touch 0
+        ("abs(expm1(sqrt(x**2)))**0.75", (F(-4), F(1)), ("-1", "1")),
+        ("relu(sin(x))", (0,), ("-1", "-1/2")),  # nothing, without being seen to be
+        ("abs(erf(floor(x)))**0.75", (0,), ("1/4", "3/4")),
+        ("cosh(ceil(2.48*x + pi/3))", (F(885, 128),), ("log(2)/2", "pi/4")),  # the jump is at no rational number
+        ("abs(floor(sign(x)))", (F(293, 200),), ("-1", "2")),
+        ("tanh(x)", (0, 1, 0, F(-1365, 4096)), ("0", "1/1073741824")),  # digits cancel at the witness
+    ],
+)
+def test_bounds_that_hold_at_corners_and_jumps_are_shown_again(text, coef, domain):
+    verdict = check(certificate(text, coef, domain))
+    assert verdict.ok, verdict.reason
+
+
 def test_the_context_of_flint_is_given_back():
     before = ctx.prec, ctx.cap
     check(EXP)

@@ -16,24 +16,54 @@ from polyoptim import ArgumentError
 from polyoptim.formats import find_format, read_format
 from polyoptim.solvers import branching
 from polyoptim.solvers.lattice import RoundingProblem, round_polynomial
+from polyoptim.solvers.minimax import minimax as minimax_polynomial
+from polyoptim.solvers.normal_equations import fraction
+from polyoptim.solvers.sought import Sought
+from polyoptim.solvers.space import Space
+from polyoptim.targets.constants import read_constant
+from polyoptim.targets.expression import parse
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(str(BENCHMARKS))
-    rounding = importlib.import_module("rounding")
-CASES = {entry["id"]: entry for entry in rounding.json.loads((BENCHMARKS / "published.json").read_text())["cases"]}
+    published = importlib.import_module("problems").published
+CASES = [one.name for one in published()]
 UNIT = ((Fraction(0), Fraction(1)),)
 SYMMETRIC = ((Fraction(-1), Fraction(1)),)
 
 
+def sampler(function, *, relative):
+    """What evaluates an expression and the weight of its errors in ball arithmetic."""
+    sought = Sought(parse(function).root, "relative" if relative else "absolute")
+    return lambda x: sought.at(fraction(x))
+
+
+def minimax(given, function, *, relative):
+    """The real coefficients with the least largest error."""
+    space = Space(given.powers, given.pieces[0][0], given.pieces[-1][1])
+    sought = Sought(parse(function).root, "relative" if relative else "absolute")
+    found = minimax_polynomial(sought, space, given.fixed, given.pieces)
+    return tuple(found.coef[power] for power in given.powers)
+
+
+def read(name):
+    """A published problem, its real coefficients, and the error that fpminimax reaches."""
+    one = published([name])[0]
+    pieces = [tuple(read_constant(end, "domain").nearest(200) for end in pair) for pair in one.pieces]
+    fixed = {power: Fraction(value) for power, value in one.fixed.items()}
+    relative = one.error == "relative"
+    given = problem(one.target, one.free, one.format, pieces, fixed, relative=relative)
+    return given, minimax(given, one.target, relative=relative), one.recorded
+
+
 def problem(function, powers, formats, pieces=UNIT, fixed=None, through=(), *, relative=False):
-    sample = rounding.sampler(function, relative=relative)
+    sample = sampler(function, relative=relative)
     return RoundingProblem(sample, pieces, tuple(powers), read_format(formats, powers), fixed or {}, tuple(through))
 
 
 def solve(*arguments, **options):
     given = problem(*arguments, **options)
-    return given, round_polynomial(given, rounding.minimax(given))
+    return given, round_polynomial(given, minimax(given, arguments[0], relative=options.get("relative", False)))
 
 
 def sound(given, found):
@@ -49,17 +79,18 @@ def sound(given, found):
 
 @pytest.mark.parametrize("name", CASES)
 def test_published_polynomial_is_at_least_as_good_as_fpminimaxs_and_nearly_the_best(name):
-    case = rounding.read(CASES[name])
-    found = round_polynomial(case.problem, case.minimax)
-    assert sound(case.problem, found)
-    assert found.error <= 1.0005 * case.fpminimax
+    given, real, fpminimax = read(name)
+    found = round_polynomial(given, real)
+    assert sound(given, found)
+    assert found.error <= 1.0005 * fpminimax
     assert found.gap <= 1e-4
 
 
 def test_a_third_of_the_published_polynomials_is_better_than_fpminimaxs_by_a_percent():
     better = ["xnn_f16_exp_p2", "arm_exp2f_1u", "cephes_exp10f", "dxm_sin11", "dxm_acos7", "eigen_asinf"]
-    for case in rounding.cases(better):
-        assert round_polynomial(case.problem, case.minimax).error < 0.95 * case.fpminimax
+    for name in better:
+        given, real, fpminimax = read(name)
+        assert round_polynomial(given, real).error < 0.95 * fpminimax
 
 
 def values_between(known, low, high):
@@ -141,9 +172,9 @@ def test_coefficients_near_zero_have_their_fine_numbers(name):
 
 def test_range_of_a_coefficient_is_split_where_spacings_change():
     # c1 is within reach of 1, below which bfloat16 is twice as fine, and the last one of 2**-12.
-    case = rounding.read(CASES["anchor_sin_d7_bf16"])
-    found = round_polynomial(case.problem, case.minimax)
-    assert sound(case.problem, found)
+    given, real, _ = read("anchor_sin_d7_bf16")
+    found = round_polynomial(given, real)
+    assert sound(given, found)
     assert found.boxes > 1
     assert found.gap <= 1e-5
 
@@ -154,16 +185,16 @@ def test_formats_may_differ_and_real_is_one():
     assert found.gap <= 1e-4
     _, narrow = solve("2**x", range(4), ["float32", "bfloat16", "q0.15", "float16"])
     assert found.error <= narrow.error
-    coarse = find_format("bfloat16").round(rounding.minimax(given)[1])
+    coarse = find_format("bfloat16").round(minimax(given, "2**x", relative=False)[1])
     assert found.error < 0.2 * found.nearest
     assert abs(found.coef[1] - coarse) <= 3 * find_format("bfloat16").spacing(coarse)
 
 
 def test_real_coefficients_come_back_as_they_are():
     given = problem("exp(x)", range(5), "real")
-    minimax = rounding.minimax(given)
-    found = round_polynomial(given, minimax)
-    assert found.coef == minimax
+    real = minimax(given, "exp(x)", relative=False)
+    found = round_polynomial(given, real)
+    assert found.coef == real
     assert (found.gap, found.boxes) == (0, 0)
 
 
@@ -260,15 +291,15 @@ def test_target_without_values_is_said():
 
 
 def test_search_that_is_cut_short_has_an_honest_gap(monkeypatch):
-    case = rounding.read(CASES["dxm_sin11"])
-    whole = round_polynomial(case.problem, case.minimax)
+    given, real, _ = read("dxm_sin11")
+    whole = round_polynomial(given, real)
     monkeypatch.setattr(branching, "WORK", 1)
-    cut = round_polynomial(case.problem, case.minimax)
-    assert sound(case.problem, cut)
+    cut = round_polynomial(given, real)
+    assert sound(given, cut)
     assert cut.bound <= whole.error
     assert whole.error <= cut.error
 
 
 def test_answer_is_the_same_each_time():
-    case = rounding.read(CASES["eigen_asinf"])
-    assert round_polynomial(case.problem, case.minimax) == round_polynomial(case.problem, case.minimax)
+    given, real, _ = read("eigen_asinf")
+    assert round_polynomial(given, real) == round_polynomial(given, real)

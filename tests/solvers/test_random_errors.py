@@ -37,6 +37,7 @@ with pytest.MonkeyPatch.context() as patch:
 FIRST, END = map(int, os.environ.get("POLYOPTIM_CASES", "0:400").split(":"))
 BATCH = 50  # cases of one test
 DIGITS = 50
+MANY_DIGITS = 400  # at the witness, which may stand at a jump or where numbers of near size are subtracted
 LARGEST = 1e30  # of a value that is interpolated
 POINTS, STEPS = 60, 24  # at which errors are looked at, and moves towards the top beside the largest
 
@@ -234,9 +235,9 @@ def outcome(seed):
         return f"sampled, {case.kind}"
     assert lower <= upper, seed
     assert upper - lower <= 1.01e-6 * upper, seed
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(MANY_DIGITS):
         witness, plain = Fraction(certificate["witness"]), truth.error_in_digits(case.target, coef, case.error)
-        beside = [witness + Fraction(place, 10**40) for place in (-1, 0, 1)]  # 50 digits may miss a jump at a fraction
+        beside = [witness + Fraction(place, 10**390) for place in (-1, 0, 1)]  # digits may miss a jump at a fraction
         sizes = [plain(truth.mpf(x)) for x in beside]
         assert min(sizes) < 0 or max(sizes) >= lower * (1 - mpmath.mpf(10) ** -30) - room, (seed, case, sizes, lower)
     verdict = check(certificate)

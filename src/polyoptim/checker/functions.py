@@ -130,8 +130,7 @@ def _sign(a: Germ) -> Germ:
     sign = a.sign()
     if sign is None and not a.value().is_finite():
         raise UndefinedError("the sign of nothing")
-    one = a.frame.germ(fmpq(1))
-    return one.either(-one) if sign is None else one * sign
+    return a.frame.germ(a.plain().sgn() if sign is None else fmpq(sign))
 
 
 def _floor(a: Germ) -> Germ:

@@ -140,7 +140,7 @@ class Germ:
             return self.frame.germ(fmpq(1)) / self**-power
         if power.denominator == 1:
             return self.whole_power(power.numerator)
-        if self.spread().at[0].is_zero() and (self.frame.is_point or (self.exact is not None and not self.exact)):
+        if self.is_nothing or (self.frame.is_point and self.spread().at[0].is_zero()):
             return self.frame.germ(fmpq(0))
         exponent = arb(fmpq(power.numerator, power.denominator))
         if self.frame.order == 1 and not self.frame.is_point and self.value().contains(0) and self.value() >= 0:
@@ -208,6 +208,11 @@ class Germ:
             raise UndefinedError("a pole")
         return germ.lowered(0)
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it is known to be 0 everywhere."""
+        return not self.exact if self.exact is not None else bool(self.on[0].is_zero())
+
     def value(self) -> arb:
         """Return what holds all values."""
         return self.settled().on[0]
@@ -221,7 +226,7 @@ class Germ:
         """Return the sign at every s but 0; None where it is not known to be one."""
         if self.exact is not None and self.exact.degree() < 1:
             return int(self.exact[0] > 0) - int(self.exact[0] < 0)
-        if self.frame.is_point and self.spread().at[0].is_zero():
+        if self.is_nothing or (self.frame.is_point and self.spread().at[0].is_zero()):
             return 0
         germ = self.reduced().sharpened()
         self.frame.jumps |= germ.low != 0

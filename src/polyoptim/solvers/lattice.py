@@ -127,8 +127,12 @@ def round_polynomial(problem: RoundingProblem, minimax: Sequence[Fraction]) -> R
     search.run()
     if search.best is None:
         raise ArgumentError(_no_way(problem))
-    error = float(np.abs(grid.errors(search.best)).max())  # the grid has grown since it was measured
-    return Rounded(search.best, error, min(search.bound, error), nearest, search.boxes)
+    best = search.best
+    error = float(np.abs(grid.errors(best)).max())  # the grid has grown since it was measured
+    if nearest is not None:
+        nearest = float(np.abs(grid.errors(rounded)).max())
+        best, error = (rounded, nearest) if nearest < error else (best, error)
+    return Rounded(best, error, min(search.bound, error), nearest, search.boxes)
 
 
 def _round_each(problem: RoundingProblem, minimax: Sequence[Fraction]) -> Coef:

@@ -101,6 +101,8 @@ def minimax(
     if len(points) <= space.size:
         raise DataError("the target has a finite value at too few points of the domain. Choose another domain.")
     start = _meeting({**dict.fromkeys(space.powers, Fraction(0)), **fixed}, space.powers, conditions)
+    if not np.isfinite(sought.errors(start, points)).all():
+        raise DataError("the target or its error has values beyond the largest float, 1.8e308. Scale the target.")
     bits = BITS + BITS_A_DEGREE * max(space.powers) + _smallness(sought, points)
     free = space.meeting([[one.of_power(power) for power in space.powers] for one in conditions])
     search = _Search(sought, free, domains, bits)
