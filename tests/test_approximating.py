@@ -323,3 +323,21 @@ def test_corners_between_points_of_a_grid_are_seen(text, domain, degree, name):
     each = enclose(parse_tree(text), nearest, [tuple(map(Fraction, domain))])
     assert real.lower_bound <= result.sup_error <= each.upper
     assert result.gap < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("text", "domain", "more"),
+    [
+        ("1/x", (1e-300, 1e-299), {"error": "relative"}),
+        ("x", (1e200, 2e200), {"format": "float32"}),
+        ("exp(x)", (700, 709), {"error": "relative"}),
+    ],
+)
+def test_numbers_beyond_floats_are_one_clear_error(text, domain, more):
+    with pytest.raises((ArgumentError, DataError), match=r"[Ss]cale"):
+        approximate(text, domain=domain, degree=3, **more)
+
+
+def test_where_nothing_is_better_than_0_that_is_found():
+    result = approximate("exp(x)", domain=(1000, 1001), degree=3, error="relative")
+    assert 1 - 1e-9 <= result.lower_bound <= result.sup_error <= 1

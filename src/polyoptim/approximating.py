@@ -17,7 +17,7 @@ import numpy as np
 from polyoptim import __version__
 from polyoptim.arguments import Arguments, check_powers
 from polyoptim.canonical import plain
-from polyoptim.errors import ArgumentError
+from polyoptim.errors import ArgumentError, DataError, PolyoptimError
 from polyoptim.formats import Format, common_format, read_format
 from polyoptim.registry import match
 from polyoptim.result import Result
@@ -130,10 +130,18 @@ def approximate(
         given = {power: _held(held[power], power, own, formats) for power in held}
         return Asked(root, weight, ends, own, formats, given, points, objective)
 
-    if bound is None:
-        found = approximate_function(asked(chosen[-1]))
-    else:
-        found = smallest_degree(asked, bound, max([FIRST_DEGREE, *held]))
+    try:
+        found = (
+            approximate_function(asked(chosen[-1]))
+            if bound is None
+            else smallest_degree(asked, bound, max([FIRST_DEGREE, *held]))
+        )
+    except PolyoptimError:
+        raise
+    except (ArithmeticError, ValueError) as error:
+        raise DataError(
+            f"the search left the range of float64: {error}. Scale x or the target, so that both are nearer to 1."
+        ) from error
     enclosure = (
         enclose(root, found.coef, [_ends(one) for one in pieces], error=weight) if prove and expression else None
     )

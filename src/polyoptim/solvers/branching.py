@@ -175,7 +175,8 @@ class Search:
 
     def _finest(self, k: int, low: Fraction, high: Fraction) -> int:
         """Return the binary logarithm of the finest spacing of a format between two numbers."""
-        return finest(self.formats[k], low, high, math.frexp(self.ideal / self._sizes[k])[1] - FINEST)
+        size = float(self._sizes[k])  # 0 where the weight is below every float
+        return finest(self.formats[k], low, high, math.frexp(self.ideal / size if size else 1.0)[1] - FINEST)
 
     def _lattice(self, exponents: Sequence[int]) -> Lattice | None:
         """Return the lattice with given spacings, reduced, counted from a point near the real coefficients."""
