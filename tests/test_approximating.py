@@ -341,3 +341,14 @@ def test_numbers_beyond_floats_are_one_clear_error(text, domain, more):
 def test_where_nothing_is_better_than_0_that_is_found():
     result = approximate("exp(x)", domain=(1000, 1001), degree=3, error="relative")
     assert 1 - 1e-9 <= result.lower_bound <= result.sup_error <= 1
+
+
+def test_the_picture_marks_the_extrema_of_the_error():
+    result = approximate("exp(x)", domain=(-1, 1), degree=4)
+    _, below = result.plot().axes
+    (dots,) = [line for line in below.lines if line.get_label() == "extrema"]
+    x, y = dots.get_data()
+    assert len(x) == 6
+    assert np.allclose(np.abs(y), result.sup_error, rtol=1e-3)
+    assert (np.sign(y[1:]) == -np.sign(y[:-1])).all()
+    assert (x[0], x[-1]) == (-1, 1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -64,6 +65,8 @@ def _of_approximation(result: Result, path: str | os.PathLike[str] | None) -> Fi
         above.plot(x, f, color=TARGET, lw=2.5, label="target")
         above.plot(x, p, color=LEARNED, lw=1.2, ls="--", label="polynomial")
         below.plot(x, error, color=LEARNED, lw=1.2, label="error")
+        tops = _extrema(error)
+        below.plot(x[tops], error[tops], "o", color=LEARNED, markersize=4, label="extrema")
     bound = result.sup_error if result.sup_error_bound is None else result.sup_error_bound
     word = "proved" if result.sup_error_kind == "proved" else result.sup_error_kind
     for side in (1, -1):
@@ -73,14 +76,22 @@ def _of_approximation(result: Result, path: str | os.PathLike[str] | None) -> Fi
             below.axhline(side * result.lower_bound, color=OTHERS[2], lw=1, ls=":", label=said)
     kind = result.arguments["error"]
     below.set(xlabel="x", ylabel=f"{kind} error" if kind in ("absolute", "relative") else f"error times {kind}")
-    for panel in (above, below):
+    beside: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12), "ncols": 2}
+    for panel, place in ((above, {"loc": "best"}), (below, beside)):
         handles = dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))
-        panel.legend(handles.values(), handles.keys(), fontsize=8, loc="best")
+        panel.legend(handles.values(), handles.keys(), fontsize=8, **place)
         panel.grid(alpha=0.25)
     drawn.suptitle(_wrapped(f"{result.target['text']}: {result.formula}"), fontsize=10)
     if path is not None:
         save(drawn, path)
     return drawn
+
+
+def _extrema(error: npt.NDArray[np.float64]) -> list[int]:
+    """Return where the error is largest between two changes of its sign."""
+    known = np.flatnonzero(np.isfinite(error) & (error != 0))
+    runs = np.split(known, np.flatnonzero(np.diff(np.sign(error[known]))) + 1)
+    return [int(run[np.argmax(np.abs(error[run]))]) for run in runs if len(run)]
 
 
 def _of_fit(result: Result, path: str | os.PathLike[str] | None) -> Figure:
