@@ -10,13 +10,19 @@ import mpmath
 from polyoptim.targets.nodes import Comparison, Constant, Number, Operation, fold
 from polyoptim.targets.parser import parse_tree
 
+
+def gamma(x):
+    """mpmath's, not above 1e6, where it wants as many digits of pi as the value has."""
+    return mpmath.gamma(x) if x < 10**6 else mpmath.nan
+
+
 IN_DIGITS = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b,
     "**": lambda a, b: mpmath.mpf(a) ** b, "neg": lambda a: -a, "not": lambda a: not a,
     "and": lambda *values: all(values), "or": lambda *values: any(values),
     "where": lambda condition, a, b: a if condition else b, "abs": abs, "min": min, "max": max,
     "exp2": lambda x: mpmath.mpf(2) ** x, "log2": lambda x: mpmath.log(x, 2),
-    "lgamma": lambda x: mpmath.log(abs(mpmath.gamma(x))),
+    "gamma": gamma, "lgamma": lambda x: mpmath.log(abs(gamma(x))),
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
     "relu": lambda x: max(x, mpmath.mpf(0)), "gelu": lambda x: x * mpmath.erfc(-x / mpmath.sqrt(2)) / 2,
     "silu": lambda x: x / (1 + mpmath.exp(-x)), "cbrt": lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x)),
