@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from importlib.metadata import version
@@ -15,11 +14,26 @@ from typing import Any
 import numpy as np
 
 from polyoptim import __version__
-from polyoptim.arguments import Arguments, check_powers
+from polyoptim.arguments import Arguments
 from polyoptim.canonical import plain
 from polyoptim.errors import ArgumentError, DataError, PolyoptimError
 from polyoptim.formats import Format, common_format, read_format
 from polyoptim.registry import match
+from polyoptim.request import (
+    END_BITS,
+    ends_of,
+    exact_text,
+    hold,
+    read_domains,
+    read_fixed,
+    read_powers,
+    read_target,
+    read_through,
+    read_tolerance,
+    read_truth,
+    read_weight,
+    short_text,
+)
 from polyoptim.result import Result
 from polyoptim.schemes import GUARDS, SCHEMES, program
 from polyoptim.solution import Status, Trace
@@ -28,11 +42,9 @@ from polyoptim.solvers.enclosure import Enclosure, Statement
 from polyoptim.solvers.proof import to_certificate
 from polyoptim.solvers.rounding_bound import RoundingBound, rounding_bound
 from polyoptim.solvers.supremum import enclose
-from polyoptim.targets.constants import Constant, read_constant
-from polyoptim.targets.expression import Expression, number, parse
-from polyoptim.targets.nodes import Node
+from polyoptim.targets.constants import Constant
+from polyoptim.targets.expression import Expression
 
-END_BITS = 160  # to which ends that are no rational numbers are rounded outwards
 OBJECTIVES = ("minimax", "l2", "l1")
 FIRST_DEGREE = 0
 
@@ -104,17 +116,17 @@ def approximate(
     arguments = {name: value for name, value in locals().items() if name != "target"}
     begin = time.perf_counter()
     check = Arguments()
-    sought = check(lambda: _target(target))
-    pieces: list[tuple[Constant, Constant]] = check(lambda: _domains(domain))
-    weight = check(lambda: _weight(error))
+    sought = check(lambda: read_target(target))
+    pieces: list[tuple[Constant, Constant]] = check(lambda: read_domains(domain))
+    weight = check(lambda: read_weight(error))
     check(lambda: match("objective", objective, OBJECTIVES))
     check(lambda: match("scheme", scheme, SCHEMES))
     check(lambda: match("guard", guard, GUARDS))
-    check(lambda: _truth(fma, "fma"))
-    bound = check(lambda: None if tolerance is None else _tolerance(tolerance))
-    chosen = check(lambda: _powers(degree, tolerance, powers))
-    held = check(lambda: _fixed(fixed))
-    points = check(lambda: _through(through))
+    check(lambda: read_truth(fma, "fma"))
+    bound = check(lambda: None if tolerance is None else read_tolerance(tolerance))
+    chosen = check(lambda: read_powers(degree, tolerance, powers))
+    held = check(lambda: read_fixed(fixed))
+    points = check(lambda: read_through(through))
     check.done()
     assert pieces is not None  # noqa: S101
     ends = tuple((low.below(END_BITS), high.above(END_BITS)) for low, high in pieces)
@@ -127,7 +139,7 @@ def approximate(
         if outside:
             raise ArgumentError(f"fixed has power {outside[0]}, which is not among the powers {list(own)}. Add it.")
         formats = read_format(format, own)
-        given = {power: _held(held[power], power, own, formats) for power in held}
+        given = {power: hold(held[power], power, own, formats) for power in held}
         return Asked(root, weight, ends, own, formats, given, points, objective)
 
     try:
@@ -143,73 +155,18 @@ def approximate(
             f"the search left the range of float64: {error}. Scale x or the target, so that both are nearer to 1."
         ) from error
     enclosure = (
-        enclose(root, found.coef, [_ends(one) for one in pieces], error=weight) if prove and expression else None
+        enclose(root, found.coef, [ends_of(one) for one in pieces], error=weight) if prove and expression else None
     )
     rounding = (
         _rounding(enclosure.statement, ends, found, scheme, fma) if enclosure is not None and enclosure.proved else None
     )
     seconds = time.perf_counter() - begin
     told = {
-        "domain": [[_exactly(low), _exactly(high)] for low, high in pieces],
-        "fixed": {str(power): _exactly(value) for power, value in held.items()} or None,
+        "domain": [[exact_text(low), exact_text(high)] for low, high in pieces],
+        "fixed": {str(power): exact_text(value) for power, value in held.items()} or None,
         "through": [str(x) for x in points] or None,
     }
     return _result(expression, target, pieces, found, enclosure, rounding, {**arguments, **told}, seconds)
-
-
-def _target(target: Any) -> tuple[Expression | None, Node | Callable[[float], float]]:
-    if isinstance(target, Expression):
-        return target, target.root
-    if isinstance(target, str):
-        found = parse(target)
-        return found, found.root
-    if callable(target):
-        return None, target
-    raise ArgumentError(f"target must be an expression in x or a function of floats, got {type(target).__name__}.")
-
-
-def _domains(domain: Any) -> list[tuple[Constant, Constant]]:
-    if isinstance(domain, str) or not isinstance(domain, Iterable):
-        raise ArgumentError(f"domain must be a pair of numbers a < b, or a list of pairs, got {domain!r}.")
-    given = list(domain)
-    several = bool(given) and all(isinstance(one, Iterable) and not isinstance(one, str) for one in given)
-    pairs = [list(one) for one in given] if several else [given]
-    if any(len(pair) != 2 for pair in pairs):
-        raise ArgumentError(f"domain must be a pair of numbers a < b, or a list of pairs, got {domain!r}.")
-    found = [(read_constant(a, "domain"), read_constant(b, "domain")) for a, b in pairs]
-    for low, high in found:
-        if not low.below(END_BITS) < high.above(END_BITS) or not low.above(END_BITS) < high.below(END_BITS):
-            raise ArgumentError(
-                f"domain must have a < b, got {low.text} and {high.text}. Give them in ascending order."
-            )
-    found.sort(key=lambda pair: pair[0].below(END_BITS))
-    for (_, end), (start, _) in itertools.pairwise(found):
-        if end.above(END_BITS) > start.below(END_BITS):
-            raise ArgumentError(f"the intervals of domain overlap at {start.text}. Give them apart.")
-    return found
-
-
-def _ends(pair: tuple[Constant, Constant]) -> tuple[Any, Any]:
-    low, high = (end.exact if end.exact is not None else end.root for end in pair)
-    return low, high
-
-
-def _exactly(value: Constant) -> str:
-    """Return a text from which the same number is read; 0.1 as a float is none of tenths."""
-    return value.text if value.exact is None or read_constant(value.text, "").exact == value.exact else str(value.exact)
-
-
-def _shown(value: Constant) -> str:
-    """Return a number as a person reads it: its text, or the float that it is where that is shorter."""
-    if value.exact is None or Fraction(float(value.exact)) != value.exact:
-        return value.text
-    return min(value.text, repr(float(value.exact)), key=len)
-
-
-def _truth(value: Any, name: str) -> bool:
-    if not isinstance(value, (bool, np.bool)):
-        raise ArgumentError(f"{name} must be True or False, got {value!r}.")
-    return bool(value)
 
 
 def _rounding(
@@ -228,64 +185,6 @@ def _rounding(
         return RoundingBound(math.inf, f"no format holds the numbers of {' and '.join(names)}")
     evaluation = program([power for power, value in found.coef.items() if value] or [0], scheme, fma)
     return rounding_bound(replace(statement, coef={0: Fraction(0), **found.coef}), pieces, evaluation, own)
-
-
-def _weight(error: Any) -> str | Node:
-    if error in ("absolute", "relative"):
-        return str(error)
-    if not isinstance(error, str):
-        raise ArgumentError(f"error must be 'absolute', 'relative' or an expression in x, got {error!r}.")
-    return parse(error).root
-
-
-def _tolerance(tolerance: Any) -> float:
-    found = number(tolerance, "tolerance")
-    if not found > 0:
-        raise ArgumentError(f"tolerance must be a number > 0, got {found!r}.")
-    return found
-
-
-def _powers(degree: Any, tolerance: Any, powers: Any) -> tuple[int, ...]:
-    given = [
-        name for name, value in (("degree", degree), ("tolerance", tolerance), ("powers", powers)) if value is not None
-    ]
-    if len(given) != 1:
-        said = "none of them" if not given else " and ".join(given)
-        raise ArgumentError(f"give one of degree, tolerance and powers, got {said}.")
-    return () if tolerance is not None else check_powers(degree, powers)
-
-
-def _fixed(fixed: Any) -> dict[int, Constant]:
-    if fixed is None:
-        return {}
-    if not isinstance(fixed, Mapping):
-        raise ArgumentError(f"fixed must map powers to values such as {{0: 1}}, got {fixed!r}.")
-    return {check_powers(power, None)[-1]: read_constant(value, "fixed") for power, value in fixed.items()}
-
-
-def _held(value: Constant, power: int, powers: Sequence[int], formats: Sequence[Format]) -> Fraction:
-    """Return a fixed coefficient, which must be a number of its format."""
-    own = formats[powers.index(power)]
-    exact = value.exact if value.exact is not None else value.nearest(400)
-    if own.holds(exact) and value.exact is not None:
-        return exact
-    nearest = own.round(exact)
-    if own.finest is None:
-        return exact
-    raise ArgumentError(
-        f"fixed coefficient {value.text} of power {power} is no number of {own}. Give one, such as {float(nearest)!r}."
-    )
-
-
-def _through(through: Any) -> tuple[Fraction, ...]:
-    if through is None:
-        return ()
-    given = through if isinstance(through, Iterable) and not isinstance(through, str) else [through]
-    found = [read_constant(x, "through") for x in given]
-    wrong = [one.text for one in found if one.exact is None]
-    if wrong:
-        raise ArgumentError(f"through must be rational numbers, got {wrong[0]}. Fix a coefficient instead.")
-    return tuple(one.exact for one in found if one.exact is not None)
 
 
 def _result(
@@ -319,7 +218,7 @@ def _result(
     domain = (float(pieces[0][0].nearest(END_BITS)), float(pieces[-1][1].nearest(END_BITS)))
     text = expression.text if expression else getattr(target, "__name__", "a function")
     about: dict[str, Any] = {"kind": "expression" if expression else "callable", "text": text}
-    about["domains"] = [[_shown(low), _shown(high)] for low, high in pieces]
+    about["domains"] = [[short_text(low), short_text(high)] for low, high in pieces]
     told = {"powers": list(asked.powers), "format": [str(one) for one in asked.formats]}
     return Result(
         verb="approximate",

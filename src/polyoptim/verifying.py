@@ -15,17 +15,16 @@ from polyoptim.checker import check
 from polyoptim.errors import ArgumentError, PolyoptimError, ResultFileError
 from polyoptim.exporters.manifest import ASKED, FOUND, is_intact, read_coefficients, read_manifest
 from polyoptim.formats import common_format, read_format
+from polyoptim.request import END_BITS, ends_of, read_domains, read_weight
 from polyoptim.result import NAMED, Result, exporters_of, read
 from polyoptim.schemes import program
 from polyoptim.solvers.enclosure import Enclosure
 from polyoptim.solvers.proof import to_certificate
 from polyoptim.solvers.rounding_bound import rounding_bound
 from polyoptim.solvers.supremum import enclose
-from polyoptim.targets.constants import read_constant
 from polyoptim.targets.expression import parse
 
 WITHIN = (1e-6, 1e-8)  # how closely an error is enclosed at first, and where that is not close enough
-END_BITS = 160
 VERIFIED, VERSIONS_DIFFER, FAILED = "verified", "versions differ", "failed"
 
 
@@ -246,16 +245,8 @@ def _proved_again(file: _File, reasons: list[str]) -> float | None:
 def _enclosed(file: _File, within: float) -> Enclosure:
     manifest = file.manifest
     target = parse(manifest["target"])
-    error = manifest["error"]
-    pairs = [tuple(read_constant(text, "domain") for text in pair) for pair in manifest["domain"]]
-    ends = [tuple(end.root if end.exact is None else end.exact for end in pair) for pair in pairs]
-    return enclose(
-        target.root,
-        file.coef,
-        ends,  # type: ignore[arg-type]
-        error=error if error in ("absolute", "relative") else parse(error).root,
-        within=within,
-    )
+    ends = [ends_of(pair) for pair in read_domains(manifest["domain"])]
+    return enclose(target.root, file.coef, ends, error=read_weight(manifest["error"]), within=within)
 
 
 def _rounding_again(file: _File, found: Enclosure, reasons: list[str]) -> None:
@@ -264,8 +255,7 @@ def _rounding_again(file: _File, found: Enclosure, reasons: list[str]) -> None:
     own = common_format(read_format(list(manifest["format"]), [int(power) for power in manifest["powers"]]))
     if claim is None or own is None:
         return
-    pairs = [[read_constant(text, "domain") for text in pair] for pair in manifest["domain"]]
-    pieces = [(low.below(END_BITS), high.above(END_BITS)) for low, high in pairs]
+    pieces = [(low.below(END_BITS), high.above(END_BITS)) for low, high in read_domains(manifest["domain"])]
     powers = [power for power, value in file.coef.items() if value] or [0]
     order = program(powers, manifest["scheme"], manifest["fma"])
     again = rounding_bound(found.statement, pieces, order, own)
