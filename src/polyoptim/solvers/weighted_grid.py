@@ -133,6 +133,8 @@ class Grid:
     def _top(self, rows: Sequence[Row], size: Array) -> float:
         a, b = self.pieces[rows[0].piece]
         left, middle, right = (float((row.x - a) / (b - a)) for row in rows)
+        if not left < middle < right:  # points that a float does not tell apart
+            return middle
         rise, fall = (size[1] - size[0]) / (middle - left), (size[1] - size[2]) / (right - middle)
         if not rise + fall > 0:
             return middle
