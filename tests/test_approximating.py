@@ -352,3 +352,11 @@ def test_the_picture_marks_the_extrema_of_the_error():
     assert np.allclose(np.abs(y), result.sup_error, rtol=1e-3)
     assert (np.sign(y[1:]) == -np.sign(y[:-1])).all()
     assert (x[0], x[-1]) == (-1, 1)
+
+
+def test_what_the_checker_does_not_accept_is_not_called_proved():
+    result = approximate("max(sinh(x), acos(cos(x)))", domain=(0, "1/1073741824"), degree=2, error="exp(-x)")
+    assert (result.sup_error_kind, result.sup_error_bound, result.certificate) == ("sampled", None, None)
+    assert "at 1001 points" in result.notes[0]
+    assert "the checker did not accept the proof" in result.notes[0]
+    assert "at 1001 points" in approximate("exp(x)", domain=(0, 1), degree=3, prove=False).notes[0]

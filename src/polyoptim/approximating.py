@@ -16,6 +16,7 @@ import numpy as np
 from polyoptim import __version__
 from polyoptim.arguments import Arguments
 from polyoptim.canonical import plain
+from polyoptim.checker import check as check_certificate
 from polyoptim.errors import ArgumentError, DataError, PolyoptimError
 from polyoptim.formats import Format, common_format, read_format
 from polyoptim.registry import match
@@ -37,7 +38,14 @@ from polyoptim.request import (
 from polyoptim.result import Result
 from polyoptim.schemes import GUARDS, SCHEMES, program
 from polyoptim.solution import Status, Trace
-from polyoptim.solvers.approximation import Approximated, Asked, approximate_function, parity, smallest_degree
+from polyoptim.solvers.approximation import (
+    Approximated,
+    Asked,
+    approximate_function,
+    parity,
+    sampled_error,
+    smallest_degree,
+)
 from polyoptim.solvers.enclosure import Enclosure, Statement
 from polyoptim.solvers.proof import to_certificate
 from polyoptim.solvers.rounding_bound import RoundingBound, rounding_bound
@@ -204,11 +212,17 @@ def _result(
     formats = dict(zip(asked.powers, asked.formats, strict=True))
     texts = tuple(_written(value, formats.get(power)) for power, value in enumerate(exact))
     error, bound, certificate = found.error, None, None
-    if enclosure is not None and enclosure.proved:
-        error, bound, certificate = enclosure.lower, enclosure.upper, to_certificate(enclosure)
+    reason = _unproved(expression, enclosure)
+    if enclosure is not None and not reason:
+        certificate = to_certificate(enclosure)
+        checked = check_certificate(certificate)  # what the checker does not show is not called proved
+        reason = "" if checked.ok else f"the checker did not accept the proof: {checked.reason}"
+    if enclosure is not None and not reason:
+        error, bound = enclosure.lower, enclosure.upper
     else:
-        error = error if enclosure is None else max(error, enclosure.lower)
-        notes.append(_unproved(expression, enclosure))
+        seen, points = sampled_error(asked, found.coef)
+        error, certificate = max(error, seen, 0.0 if enclosure is None else enclosure.lower), None
+        notes.append(f"The error is sampled, at {points} points and where the search saw extrema: {reason}")
     total = None
     if rounding is not None and bound is not None:
         total, note = _total(bound, rounding, asked)
@@ -286,8 +300,7 @@ def _written(value: Fraction, own: Format | None) -> str:
 
 
 def _unproved(expression: Expression | None, enclosure: Enclosure | None) -> str:
+    """Return why nothing was proved; empty where it was."""
     if expression is None:
-        return "The error is sampled: nothing can be proved of a function that is no expression."
-    if enclosure is None:
-        return "The error is sampled: no proof was asked for."
-    return f"The error is sampled: {enclosure.reason}"
+        return "nothing can be proved of a function that is no expression."
+    return "no proof was asked for." if enclosure is None else enclosure.reason

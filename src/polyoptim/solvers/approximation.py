@@ -29,6 +29,7 @@ MORE_DEGREES = 4  # that rounding to a format may take
 PROBES = (0.137, 0.331, 0.579, 0.823, 0.951)  # of a half domain, where a function is compared with its mirror image
 MOST_ZEROS = 8  # multiplicity of a zero of the target
 ZERO_BITS = 400
+SAMPLES = 1000  # steps through an interval where nothing is proved
 ROUNDS = 5  # of roundings, each with the points at which the one before has its largest errors
 CLOSE, HIGH = 1e-6, 0.9  # of the largest error: what is as near, and what is one of the largest
 FLOATS = 2.0**-48  # relative, what the values of a function of floats leave open
@@ -294,6 +295,14 @@ def _multiplicity(target: Node | Callable[[float], float], x: Fraction) -> int:
     if not all(one.is_finite() for one in series):
         return 1
     return next((order for order, one in enumerate(series) if not one.contains(0)), 0) or 0
+
+
+def sampled_error(asked: Asked, coef: Mapping[int, Fraction]) -> tuple[float, int]:
+    """Return the largest weighted error at evenly spaced points, in floats, and how many points there were."""
+    sought = Sought(asked.target, asked.weight)
+    steps = [Fraction(step, SAMPLES) for step in range(SAMPLES + 1)]
+    points = sought.usable([low + (high - low) * step for low, high in asked.pieces for step in steps])
+    return float(abs(sought.errors(coef, points)).max(initial=0.0)), len(points)
 
 
 def smallest_degree(make: Callable[[int], Asked], tolerance: float, first: int) -> Approximated:
