@@ -68,7 +68,7 @@ def test_rounding_is_that_of_numpy(name):
     assert math.copysign(1, rounded(np.float64(-1e-60), FORMATS[name])) == -1
 
 
-@pytest.mark.parametrize("name", ["q0.15", "q5.26", "q10.40"])
+@pytest.mark.parametrize("name", ["q0.15", "q5.26", "q10.40", "q500.500"])
 def test_fixed_point_is_computed_in_integers(name):
     own = find_format(name)
     one = Fraction(2) ** own.finest

@@ -6,7 +6,6 @@ import math
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from importlib.metadata import version
 from typing import Any
@@ -36,7 +35,7 @@ from polyoptim.request import (
     short_text,
 )
 from polyoptim.result import Result
-from polyoptim.schemes import GUARDS, SCHEMES, program
+from polyoptim.schemes import GUARDS, SCHEMES, program_of
 from polyoptim.solution import Status, Trace
 from polyoptim.solvers.approximation import (
     Approximated,
@@ -191,8 +190,7 @@ def _rounding(
         if names == ["real"]:
             return None
         return RoundingBound(math.inf, f"no format holds the numbers of {' and '.join(names)}")
-    evaluation = program([power for power, value in found.coef.items() if value] or [0], scheme, fma)
-    return rounding_bound(replace(statement, coef={0: Fraction(0), **found.coef}), pieces, evaluation, own)
+    return rounding_bound(statement, pieces, program_of(found.coef, scheme, fma), own)
 
 
 def _result(

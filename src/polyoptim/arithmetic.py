@@ -86,8 +86,7 @@ def _float_calls(own: Format) -> dict[str, Callable[..., Array]]:
 
 
 def _integers(own: Format) -> Any:
-    bits = int(np.log2(float((own.largest or 0) - (own.least or 0)) * 2.0 ** -(own.finest or 0)) + 1)
-    return np.int64 if bits <= INT64 else object
+    return np.int64 if own.width <= INT64 else object
 
 
 def _fixed_calls(own: Format) -> dict[str, Callable[..., Array]]:

@@ -43,6 +43,11 @@ class Format:
     least: Fraction | None
     largest: Fraction | None
 
+    @property
+    def width(self) -> int:
+        """How many bits a fixed-point number is stored in, with its sign."""
+        return int((self.largest or 0) / power_of_two(self.finest or 0)).bit_length() + 1
+
     def spacing(self, value: Fraction) -> Fraction:
         """Return how far apart numbers are from abs(value) upwards, as far as the next power of two; 0 for "real"."""
         if self.finest is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from polyoptim.registry import match
 
@@ -129,6 +130,11 @@ def program(powers: Sequence[int], scheme: str = "horner", fma: bool = True) -> 
     if ascending[0]:
         output = writer.product(output, writer.power(ascending[0]))
     return Program(scheme, fma, ascending, tuple(writer.operations), output)
+
+
+def program_of(coef: Mapping[int, Fraction], scheme: str = "horner", fma: bool = True) -> Program:
+    """Return the evaluation of a polynomial with given coefficients; those that are 0 cost nothing."""
+    return program([power for power, value in coef.items() if value] or [min(coef)], scheme, fma)
 
 
 def _horner(powers: Sequence[int], writer: _Writer) -> str:

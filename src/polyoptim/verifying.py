@@ -17,7 +17,7 @@ from polyoptim.exporters.manifest import ASKED, FOUND, is_intact, read_coefficie
 from polyoptim.formats import common_format, read_format
 from polyoptim.request import END_BITS, ends_of, read_domains, read_weight
 from polyoptim.result import NAMED, Result, exporters_of, read
-from polyoptim.schemes import program
+from polyoptim.schemes import program_of
 from polyoptim.solvers.enclosure import Enclosure
 from polyoptim.solvers.proof import to_certificate
 from polyoptim.solvers.rounding_bound import rounding_bound
@@ -256,8 +256,7 @@ def _rounding_again(file: _File, found: Enclosure, reasons: list[str]) -> None:
     if claim is None or own is None:
         return
     pieces = [(low.below(END_BITS), high.above(END_BITS)) for low, high in read_domains(manifest["domain"])]
-    powers = [power for power, value in file.coef.items() if value] or [0]
-    order = program(powers, manifest["scheme"], manifest["fma"])
+    order = program_of(file.coef, manifest["scheme"], manifest["fma"])
     again = rounding_bound(found.statement, pieces, order, own)
     if manifest["sup_error_bound"] + again.bound > claim * (1 + WITHIN[0]):
         raise _RefutedError(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyoptim import approximate
+from polyoptim import approximate, verify
 from polyoptim.arithmetic import evaluate, rounded
 from polyoptim.exporters.evaluation import evaluation
 from polyoptim.formats import FORMATS
@@ -96,3 +96,16 @@ def test_what_has_no_bound_says_why():
     mixed = approximate("exp(x)", domain=(0, 1), degree=1, format=["q3.20", "float32"])
     assert any("no format holds the numbers of q3.20 and float32" in note for note in mixed.notes)
     assert approximate("exp(x)", domain=(0, 1), degree=2, prove=False).total_error_bound is None
+
+
+def test_a_weight_that_is_0_somewhere_leaves_nothing_out():
+    result = approximate("cos(x)", domain=(-1, 1), degree=4, error="abs(x)", format="float32")
+    assert result.total_error_bound <= result.sup_error_bound + 2e-7
+    assert result.notes == ()
+
+
+def test_a_polynomial_that_is_0_has_a_bound_and_code(tmp_path):
+    result = approximate("0*x", domain=(1, 2), powers=[1], format="float32")
+    assert result.total_error_bound <= 1.001 * 2.0**-150  # half the least float32
+    result.export(tmp_path / "zero.h")
+    assert verify(tmp_path / "zero.h").status == "verified"

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from polyoptim.errors import ExportError
-from polyoptim.exporters.evaluation import Evaluation, evaluation, identifier
+from polyoptim.exporters.evaluation import FIXED_BITS, Evaluation, evaluation, identifier
 from polyoptim.exporters.manifest import comment, manifest, sealed
 from polyoptim.exporters.script import one_line
 from polyoptim.formats import Format
@@ -19,7 +18,6 @@ from polyoptim.reports.curves import kind_of_polynomial
 from polyoptim.result import Result
 from polyoptim.schemes import Operation
 
-FIXED_BITS = 32  # of a fixed-point number, whose products integers hold
 INTEGERS = ((16, "int16_t", "int32_t"), (FIXED_BITS, "int32_t", "int64_t"))  # bits; what holds numbers, and products
 Literal = Callable[[Fraction], str]
 
@@ -233,11 +231,6 @@ def _clamped(one: Evaluation, literal: Literal) -> list[str]:
     return lines
 
 
-def word_length(own: Format) -> int:
-    """Return how many bits a fixed-point number has, with its sign."""
-    return int((own.largest or 0) * 2 ** -(own.finest or 0)).bit_length() + 1
-
-
 def _function(head: str, body: list[str]) -> str:
     return "\n".join([head, "{", *body, "}", ""])
 
@@ -252,13 +245,7 @@ def _loop(name: str, kind: str, linkage: str, value: str, before: str = "") -> s
 def _fixed(one: Evaluation, name: str, linkage: str) -> str:
     own = one.own
     places = -(own.finest or 0)
-    bits = word_length(own)
-    found = next(((kind, wide) for most, kind, wide in INTEGERS if bits <= most), None)
-    if found is None:
-        raise ExportError(f"{own} has {bits} bits, and C has no products for more than 32. Use a shorter fixed point.")
-    if one.guard == "nan":
-        raise ExportError(f"guard='nan' has no meaning in {own}, which has no NaN. Use guard='clamp' or 'none'.")
-    kind, wide = found
+    kind, wide = next((kind, wide) for most, kind, wide in INTEGERS if own.width <= most)
     half = f" + ({wide}){1 << (places - 1)}" if places else ""
 
     literal = own.hex

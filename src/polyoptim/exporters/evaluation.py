@@ -8,11 +8,12 @@ from fractions import Fraction
 
 from polyoptim.errors import ArgumentError, ExportError
 from polyoptim.formats import Format, common_format, read_format
+from polyoptim.request import END_BITS
 from polyoptim.result import Result
-from polyoptim.schemes import Program, program
+from polyoptim.schemes import Program, program_of
 from polyoptim.targets.constants import read_constant
 
-END_BITS = 200
+FIXED_BITS = 32  # of a fixed-point number, whose products integers hold
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,23 @@ def evaluation(result: Result) -> Evaluation:
             f"no code can be written in format {names}, for no number format holds all coefficients. "
             "Approximate in float64, float32, float16, bfloat16, or in one fixed point such as q5.26."
         )
+    if own.digits is None:
+        _check_fixed(own, arguments["guard"])
     texts = result.coef_hex or ()
     exact = {power: one.read(texts[power]) for power, one in zip(result.powers, formats, strict=True)}
-    powers = [power for power, value in exact.items() if value] or [result.powers[0]]
-    scheme = program(powers, arguments["scheme"], arguments["fma"])
+    scheme = program_of(exact, arguments["scheme"], arguments["fma"])
     ends = tuple(_ends(pair, own) for pair in arguments["domain"])
     return Evaluation({power: exact[power] for power in scheme.powers}, own, scheme, arguments["guard"], ends)
+
+
+def _check_fixed(own: Format, guard: str) -> None:
+    if own.width > FIXED_BITS:
+        raise ExportError(
+            f"{own} has {own.width} bits, and no integers of C and of arrays hold products of more than {FIXED_BITS}. "
+            "Use a shorter fixed point."
+        )
+    if guard == "nan":
+        raise ExportError(f"guard='nan' has no meaning in {own}, which has no NaN. Use guard='clamp' or 'none'.")
 
 
 def _ends(pair: list[str], own: Format) -> tuple[Fraction, Fraction]:

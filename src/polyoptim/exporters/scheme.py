@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from polyoptim.errors import ExportError
-from polyoptim.exporters.c import FIXED_BITS, word_length
 from polyoptim.exporters.evaluation import Evaluation, evaluation
 from polyoptim.exporters.function import function
 from polyoptim.exporters.manifest import comment, manifest, sealed, with_coefficients
@@ -172,12 +170,6 @@ def _unit(one: Evaluation) -> Fraction:
 
 def _fixed(one: Evaluation, lib: str) -> str:
     own = one.own
-    if word_length(own) > FIXED_BITS:
-        raise ExportError(
-            f"{own} has {word_length(own)} bits, whose products no int64 holds. Use one of at most {FIXED_BITS}."
-        )
-    if one.guard == "nan":
-        raise ExportError(f"guard='nan' has no meaning in {own}, which has no NaN. Use guard='clamp' or 'none'.")
     places = -(own.finest or 0)
     half = f" + {1 << (places - 1)}" if places else ""
     body = [f"x = {'np.asarray' if lib == 'np' else 'torch.as_tensor'}(x, dtype={lib}.int64)", *_guarded(one, lib)]

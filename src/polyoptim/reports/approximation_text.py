@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from polyoptim.formats import common_format, read_format
 from polyoptim.reports.curves import kind_of_polynomial, power_name
 from polyoptim.result import Result
-from polyoptim.schemes import program
+from polyoptim.schemes import program_of
 
 KINDS = {
     "proved": "proved: no x of the domain has a larger one",
@@ -71,10 +73,11 @@ def _evaluated(result: Result) -> str:
 def _cost(result: Result) -> str:
     """Return how many operations the scheme has, of the coefficients that are not zero."""
     arguments = result.arguments
-    powers = [power for power in result.powers if result.coef[power]] or [0]
-    scheme = program(powers, arguments.get("scheme", "horner"), arguments.get("fma", True))
-    names = {"fma": "FMA", "mul": "multiplications", "add": "additions"}
-    counts = [f"{scheme.count(kind)} {name}" for kind, name in names.items() if scheme.count(kind)]
+    coef = {power: Fraction(float(result.coef[power])) for power in result.powers}
+    scheme = program_of(coef, arguments.get("scheme", "horner"), arguments.get("fma", True))
+    names = {"fma": ("FMA", "FMA"), "mul": ("multiplication", "multiplications"), "add": ("addition", "additions")}
+    counts = [f"{count} {one if count == 1 else many}" for kind, (one, many) in names.items()
+              if (count := scheme.count(kind))]  # fmt: skip
     return f"{scheme.scheme}: {', '.join(counts) or 'nothing to compute'}; depth {scheme.depth}"
 
 

@@ -96,11 +96,11 @@ class _Bounds:
             if not without and halvings >= BUDGET:
                 break
             heapq.heappop(self.heap)
+            if without and (reason := self.hopeless(low, high)):
+                return RoundingBound(math.inf, reason)
             if without and max(-low, high) <= rational(self.least):
                 tiny = True  # a zero of the target at 0
                 continue
-            if without and (reason := self.hopeless(low, high)):
-                return RoundingBound(math.inf, reason)
             halvings += not without
             self.halve(low, high)
         largest = max((-size for size, *_ in self.heap), default=0.0)
@@ -176,16 +176,19 @@ class _Bounds:
         if self.error == "absolute":
             return arb(1)
         if isinstance(self.error, Node):
-            return arb(self.size(self.error, low, high).abs_upper())
-        least = arb(self.size(self.target, low, high).abs_lower())
+            return arb(self.size(self.error, low, high, zero=True).abs_upper())
+        least = arb(self.size(self.target, low, high, zero=False).abs_lower())
         return 1 / least if least > 0 else arb("inf")
 
-    def size(self, tree: Node, low: fmpq, high: fmpq) -> arb:
-        """Return a ball of all values of an expression on a part; by an expansion where its formula has none."""
+    def size(self, tree: Node, low: fmpq, high: fmpq, *, zero: bool) -> arb:
+        """Return a ball of all values of an expression on a part; by an expansion where its formula has none.
+
+        `zero` says whether a ball that holds 0 is good enough.
+        """
         middle = (low + high) / 2
         try:
             found = evaluate(tree, arb(low).union(arb(high)))
-            if found.is_finite() and not found.contains(0):
+            if found.is_finite() and (zero or not found.contains(0)):
                 return found
         except (UndecidedError, ValueError):
             pass
