@@ -17,7 +17,7 @@ from polyoptim.arguments import Arguments
 from polyoptim.canonical import plain
 from polyoptim.checker import check as check_certificate
 from polyoptim.errors import ArgumentError, DataError, PolyoptimError
-from polyoptim.formats import Format, common_format, read_format
+from polyoptim.formats import Format, computing, find_format, read_format
 from polyoptim.registry import match
 from polyoptim.request import (
     END_BITS,
@@ -71,6 +71,8 @@ def approximate(
     prove: bool = True,
     scheme: str = "horner",
     fma: bool = True,
+    compute_format: Any = None,
+    output_format: Any = None,
     guard: str = "none",
 ) -> Result:
     """Approximate a function by a polynomial whose coefficients are numbers of a format.
@@ -96,6 +98,9 @@ def approximate(
     prove : whether the error is proved; sampled where not.
     scheme, fma : in which order code evaluates the polynomial, "horner" or "estrin", and whether a product and a sum
         are rounded once; see `export`.
+    compute_format : the format of x and of all results of operations; by default the narrowest that holds the numbers
+        of all coefficients.
+    output_format : the format to which the value is rounded in the end, by default that of the operations.
     guard : what code does with an x outside the domain: "none" (whatever the polynomial is there), "clamp" (the value
         at the nearest end) or "nan".
 
@@ -130,6 +135,8 @@ def approximate(
     check(lambda: match("scheme", scheme, SCHEMES))
     check(lambda: match("guard", guard, GUARDS))
     check(lambda: read_truth(fma, "fma"))
+    check(lambda: compute_format is None or find_format(compute_format))
+    check(lambda: output_format is None or find_format(output_format))
     bound = check(lambda: None if tolerance is None else read_tolerance(tolerance))
     chosen = check(lambda: read_powers(degree, tolerance, powers))
     held = check(lambda: read_fixed(fixed))
@@ -146,6 +153,7 @@ def approximate(
         if outside:
             raise ArgumentError(f"fixed has power {outside[0]}, which is not among the powers {list(own)}. Add it.")
         formats = read_format(format, own)
+        computing(formats, compute_format, output_format)
         given = {power: hold(held[power], power, own, formats) for power in held}
         return Asked(root, weight, ends, own, formats, given, points, objective)
 
@@ -165,7 +173,7 @@ def approximate(
         enclose(root, found.coef, [ends_of(one) for one in pieces], error=weight) if prove and expression else None
     )
     rounding = (
-        _rounding(enclosure.statement, ends, found, scheme, fma) if enclosure is not None and enclosure.proved else None
+        _rounding(enclosure.statement, ends, found, arguments) if enclosure is not None and enclosure.proved else None
     )
     seconds = time.perf_counter() - begin
     told = {
@@ -180,17 +188,16 @@ def _rounding(
     statement: Statement,
     pieces: Sequence[tuple[Fraction, Fraction]],
     found: Approximated,
-    scheme: str,
-    fma: bool,
+    arguments: Mapping[str, Any],
 ) -> RoundingBound | None:
     """Return what rounding adds; None where nothing is rounded."""
-    own = common_format(found.asked.formats)
+    own, output = computing(found.asked.formats, arguments["compute_format"], arguments["output_format"])
     if own is None:
         names = list(dict.fromkeys(map(str, found.asked.formats)))
         if names == ["real"]:
             return None
         return RoundingBound(math.inf, f"no format holds the numbers of {' and '.join(names)}")
-    return rounding_bound(statement, pieces, program_of(found.coef, scheme, fma), own)
+    return rounding_bound(statement, pieces, program_of(found.coef, arguments["scheme"], arguments["fma"]), own, output)
 
 
 def _result(
@@ -223,7 +230,7 @@ def _result(
         notes.append(f"The error is sampled, at {points} points and where the search saw extrema: {reason}")
     total = None
     if rounding is not None and bound is not None:
-        total, note = _total(bound, rounding, asked)
+        total, note = _total(bound, rounding)
         notes += note
     loss = error if asked.objective == "minimax" else found.loss
     lower = min(found.lower, loss)
@@ -269,16 +276,15 @@ def _result(
     )
 
 
-def _total(bound: float, rounding: RoundingBound, asked: Asked) -> tuple[float | None, list[str]]:
+def _total(bound: float, rounding: RoundingBound) -> tuple[float | None, list[str]]:
     """Return the bound with rounding, and what is to be said of it."""
     if rounding.bound == math.inf:
         return None, [f"There is no bound with rounding: {rounding.reason}."]
     total = math.nextafter(bound + rounding.bound, math.inf)
     if not rounding.least:
         return total, []
-    own = common_format(asked.formats)
     where = f"0 and abs(x) >= {float(rounding.least):.3g}"
-    return total, [f"The bound with rounding holds for {where}; nearer to 0 products are no normal {own} numbers."]
+    return total, [f"The bound with rounding holds for {where}; nearer to 0 there are no normal numbers."]
 
 
 def versions() -> dict[str, str]:

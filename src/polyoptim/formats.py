@@ -289,5 +289,63 @@ def common_format(formats: Sequence[Format]) -> Format | None:
 
 
 def _within(one: Format, other: Format) -> bool:
-    """Tell whether a floating-point format holds all numbers of another."""
-    return (one.digits or 0) <= (other.digits or 0) and (one.finest or 0) >= (other.finest or 0)
+    """Tell whether a format holds all numbers of another."""
+    if one == other:
+        return True
+    if one.finest is None or other.finest is None or other.digits is None or other.largest is None:
+        return False
+    significant = one.digits if one.digits is not None else one.width - 1
+    return significant <= other.digits and one.finest >= other.finest and other.within(one.largest or Fraction(0))
+
+
+def computing(
+    formats: Sequence[Format], compute: Any = None, output: Any = None
+) -> tuple[Format | None, Format | None]:
+    """Return the format that operations are rounded to, and that to which the value is rounded in the end.
+
+    Parameters
+    ----------
+    formats : of the coefficients.
+    compute : a format by name; None for the narrowest that holds the numbers of all coefficients.
+    output : a format by name; None for that of the operations.
+
+    Returns
+    -------
+    pair
+        Both None where nothing is named, and no format holds the numbers of all coefficients.
+
+    Raises
+    ------
+    ArgumentError
+        Where one cannot hold the numbers that it has to.
+
+    Examples
+    --------
+    >>> [str(one) for one in computing([FORMATS["bfloat16"]], "float32", "float16")]
+    ['float32', 'float16']
+    """
+    own = common_format(formats) if compute is None else _finite(compute, "compute_format")
+    if own is None:
+        if output is not None:
+            raise ArgumentError("output_format needs a format to compute in. Give compute_format, such as 'float32'.")
+        return None, None
+    if compute is not None:
+        lost = [str(one) for one in formats if not _within(one, own)]
+        if lost:
+            raise ArgumentError(
+                f"compute_format {own} does not hold all numbers of {lost[0]}, the format of a coefficient. "
+                "Use a format for the coefficients that it holds."
+            )
+    found = own if output is None else _finite(output, "output_format")
+    if (own.digits is None) != (found.digits is None) or not _within(found, own):
+        raise ArgumentError(
+            f"output_format must be {own}, in which the value is computed, or a narrower one, got {found}."
+        )
+    return own, found
+
+
+def _finite(given: Any, name: str) -> Format:
+    found = find_format(given)
+    if found.finest is None:
+        raise ArgumentError(f"{name} must be a format that rounds, such as 'float32', got {str(found)!r}.")
+    return found

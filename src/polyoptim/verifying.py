@@ -13,8 +13,8 @@ from polyoptim.approximating import approximate, versions
 from polyoptim.canonical import LARGEST_FILE
 from polyoptim.checker import check
 from polyoptim.errors import ArgumentError, PolyoptimError, ResultFileError
-from polyoptim.exporters.manifest import ASKED, FOUND, is_intact, read_coefficients, read_manifest
-from polyoptim.formats import common_format, read_format
+from polyoptim.exporters.manifest import ASKED, FOUND, LATER, is_intact, read_coefficients, read_manifest
+from polyoptim.formats import computing, read_format
 from polyoptim.request import END_BITS, ends_of, read_domains, read_weight
 from polyoptim.result import NAMED, Result, exporters_of, read
 from polyoptim.schemes import program_of
@@ -194,7 +194,7 @@ def _saved(content: bytes, where: str) -> _Saved:
             f"{where} is the result of {result.verb}(), of which nothing was proved. Verify an approximation."
         )
     _check_expression(result.target["text"] if result.target["kind"] == "expression" else None, where)
-    asked = {key: result.arguments[key] for key in ASKED}
+    asked = {key: result.arguments.get(key, LATER.get(key)) for key in ASKED}
     found = {key: getattr(result, key) for key in FOUND}
     manifest = {"target": result.target["text"], **asked, **found, "export": "json", "versions": dict(result.versions)}
     texts = result.coef_hex or ()
@@ -252,12 +252,13 @@ def _enclosed(file: _File, within: float) -> Enclosure:
 def _rounding_again(file: _File, found: Enclosure, reasons: list[str]) -> None:
     """Bound what rounding adds again."""
     manifest, claim = file.manifest, file.manifest["total_error_bound"]
-    own = common_format(read_format(list(manifest["format"]), [int(power) for power in manifest["powers"]]))
+    formats = read_format(list(manifest["format"]), [int(power) for power in manifest["powers"]])
+    own, output = computing(formats, manifest["compute_format"], manifest["output_format"])
     if claim is None or own is None:
         return
     pieces = [(low.below(END_BITS), high.above(END_BITS)) for low, high in read_domains(manifest["domain"])]
     order = program_of(file.coef, manifest["scheme"], manifest["fma"])
-    again = rounding_bound(found.statement, pieces, order, own)
+    again = rounding_bound(found.statement, pieces, order, own, output)
     if manifest["sup_error_bound"] + again.bound > claim * (1 + WITHIN[0]):
         raise _RefutedError(
             f"With rounding the error is at most {again.bound + found.upper!r}; the file says {claim!r}."

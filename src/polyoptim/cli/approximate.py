@@ -21,7 +21,7 @@ LATE = Registry("report", {"text": "polyoptim.reports.text:report"})
 PANELS = {
     "Problem": ("--domain", "--degree", "--tolerance", "--powers", "--fixed", "--through", "--error"),
     "Numbers": ("--format", "--objective", "--no-prove"),
-    "Code": ("--scheme", "--fma", "--guard"),
+    "Code": ("--scheme", "--fma", "--compute-format", "--output-format", "--guard"),
     "Output": ("--save", "--plot", "--export", "--json", "--quiet", "--help"),
 }
 
@@ -62,6 +62,8 @@ PANELS = {
 @click.option(
     "--fma/--no-fma", default=True, show_default=True, help="Whether a product and a sum are rounded once, or each."
 )
+@click.option("--compute-format", metavar="NAME", help="Of x and every operation.  [default: the coefficients']")
+@click.option("--output-format", metavar="NAME", help="To which the value is rounded.  [default: the compute format]")
 @click.option(
     "--guard",
     metavar="NAME",

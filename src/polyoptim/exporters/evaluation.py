@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from polyoptim.errors import ArgumentError, ExportError
-from polyoptim.formats import Format, common_format, read_format
+from polyoptim.formats import Format, computing, read_format
 from polyoptim.request import END_BITS
 from polyoptim.result import Result
 from polyoptim.schemes import Program, program_of
@@ -23,7 +23,8 @@ class Evaluation:
     Parameters
     ----------
     coef : exact, of the powers of `program`.
-    own : the format of x, of all results of operations, and of the value.
+    own : the format of x and of all results of operations.
+    output : the format to which the value is rounded in the end.
     program : the operations.
     guard : "none", "clamp" or "nan", for what lies outside `ends`.
     ends : the first and the last number of the format in each interval, ascending.
@@ -31,6 +32,7 @@ class Evaluation:
 
     coef: dict[int, Fraction]
     own: Format
+    output: Format
     program: Program
     guard: str
     ends: tuple[tuple[Fraction, Fraction], ...]
@@ -52,10 +54,10 @@ def evaluation(result: Result) -> Evaluation:
     arguments = result.arguments
     try:
         formats = read_format(list(arguments["format"]), result.powers)
+        own, output = computing(formats, arguments.get("compute_format"), arguments.get("output_format"))
     except ArgumentError as error:
         raise ExportError(f"the formats of this result are damaged: {error}") from None
-    own = common_format(formats)
-    if own is None:
+    if own is None or output is None:
         names = ", ".join(dict.fromkeys(map(str, formats)))
         raise ExportError(
             f"no code can be written in format {names}, for no number format holds all coefficients. "
@@ -67,7 +69,7 @@ def evaluation(result: Result) -> Evaluation:
     exact = {power: one.read(texts[power]) for power, one in zip(result.powers, formats, strict=True)}
     scheme = program_of(exact, arguments["scheme"], arguments["fma"])
     ends = tuple(_ends(pair, own) for pair in arguments["domain"])
-    return Evaluation({power: exact[power] for power in scheme.powers}, own, scheme, arguments["guard"], ends)
+    return Evaluation({power: exact[power] for power in scheme.powers}, own, output, scheme, arguments["guard"], ends)
 
 
 def _check_fixed(own: Format, guard: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from polyoptim.arguments import check_powers
 from polyoptim.errors import ResultFileError
-from polyoptim.formats import common_format, find_format, read_format
+from polyoptim.formats import computing, find_format, read_format
 from polyoptim.result import Result
 
 MARK = "polyoptim manifest"
@@ -21,7 +21,12 @@ COEFFICIENT = re.compile(
 )
 HELD = ("header", "source", "numpy", "torch")  # which write all coefficients in the format that holds them
 NO_HASH = "0" * 64
-ASKED = ("domain", "powers", "fixed", "through", "format", "objective", "error", "prove", "scheme", "fma", "guard")
+# What is asked of approximate(); where a file of before lacks the later ones, they are what they were then.
+LATER = {"compute_format": None, "output_format": None, "inputs": "all", "exhaustive": False}
+ASKED = (
+    *("domain", "powers", "fixed", "through", "format", "objective", "error", "prove", "scheme", "fma", "guard"),
+    *LATER,
+)
 FOUND = ("loss", "sup_error", "sup_error_kind", "sup_error_bound", "total_error_bound", "lower_bound")
 
 
@@ -36,7 +41,7 @@ def manifest(result: Result, export: str, name: str = "") -> dict[str, Any]:
     return {
         "manifest": VERSION,
         "target": result.target["text"] if result.target["kind"] == "expression" else None,
-        **{key: result.arguments[key] for key in ASKED},
+        **{key: result.arguments.get(key, LATER.get(key)) for key in ASKED},
         **{key: getattr(result, key) for key in FOUND},
         "export": export,
         "name": name,
@@ -92,11 +97,12 @@ def read_manifest(text: str, where: str) -> dict[str, Any]:
         document = json.loads("\n".join(body))
     except (ValueError, RecursionError) as error:
         raise ResultFileError(f"the manifest of {where} cannot be read: {error}.") from None
+    document = {**LATER, **document} if isinstance(document, dict) else {}
     missing = [key for key in ("target", *ASKED, *FOUND, "export", "name", "versions", "sha256") if key not in document]
     if document.get("manifest") != VERSION or missing:
         said = f"it lacks {', '.join(missing)}" if missing else f"its version is {document.get('manifest')!r}"
         raise ResultFileError(f"the manifest of {where} cannot be read: {said}. Export it again.")
-    return document  # type: ignore[no-any-return]
+    return document
 
 
 def read_coefficients(text: str, document: dict[str, Any], where: str) -> dict[int, Fraction]:
@@ -109,7 +115,7 @@ def read_coefficients(text: str, document: dict[str, Any], where: str) -> dict[i
     """
     powers = check_powers(None, document["powers"])
     formats = dict(zip(powers, read_format(list(document["format"]), powers), strict=True))
-    own = common_format(list(formats.values())) or find_format("real")
+    own = computing(list(formats.values()), document["compute_format"])[0] or find_format("real")
     found: dict[int, Fraction] = {}
     for place, literal in COEFFICIENT.findall(text):
         power = int(place)

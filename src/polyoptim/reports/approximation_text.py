@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from polyoptim.formats import common_format, read_format
+from polyoptim.formats import Format, computing, read_format
 from polyoptim.reports.curves import kind_of_polynomial, power_name
 from polyoptim.result import Result
 from polyoptim.schemes import program_of
@@ -66,8 +66,15 @@ def _errors(result: Result) -> str:
 
 
 def _evaluated(result: Result) -> str:
-    own = common_format(read_format(list(result.arguments["format"]), result.powers))
-    return f"x of {own}, each operation rounded to {own}"
+    own, output = _computed(result)
+    last = "" if own == output else f", the value to {output}"
+    return f"x of {own}, each operation rounded to {own}{last}"
+
+
+def _computed(result: Result) -> tuple[Format | None, Format | None]:
+    arguments = result.arguments
+    formats = read_format(list(arguments["format"]), result.powers)
+    return computing(formats, arguments.get("compute_format"), arguments.get("output_format"))
 
 
 def _cost(result: Result) -> str:

@@ -53,7 +53,9 @@ class RoundingBound:
     least: Fraction = Fraction(0)
 
 
-def rounding_bound(statement: Statement, pieces: Pieces, program: Program, own: Format) -> RoundingBound:
+def rounding_bound(
+    statement: Statement, pieces: Pieces, program: Program, own: Format, output: Format | None = None
+) -> RoundingBound:
     """Bound what the roundings of an evaluation add to the weighted error.
 
     Parameters
@@ -61,11 +63,13 @@ def rounding_bound(statement: Statement, pieces: Pieces, program: Program, own: 
     statement : the target, the coefficients and the weight.
     pieces : intervals with rational ends that hold the domain.
     program, own : the operations, and the format in which each is rounded to nearest; every x is a number of it.
+    output : the format to which the value is rounded in the end, where that is another.
     """
     before = ctx.prec, ctx.cap
     ctx.prec, ctx.cap = BITS, ORDER
     try:
-        return _Bounds(statement, program, own).over([(rational(low), rational(high)) for low, high in pieces])
+        bounds = _Bounds(statement, program, own, output or own)
+        return bounds.over([(rational(low), rational(high)) for low, high in pieces])
     finally:
         ctx.prec, ctx.cap = before
 
@@ -73,12 +77,11 @@ def rounding_bound(statement: Statement, pieces: Pieces, program: Program, own: 
 class _Bounds:
     """Bounds on parts of the domain."""
 
-    def __init__(self, statement: Statement, program: Program, own: Format) -> None:
+    def __init__(self, statement: Statement, program: Program, own: Format, output: Format) -> None:
         self.target, self.error = statement.target, statement.error
-        self.program, self.own = program, own
+        self.program, self.own, self.output = program, own, output
         self.coef = {f"c{power}": arb(rational(Fraction(statement.coef[power]))) for power in program.powers}
-        self.largest = arb(rational(min(own.largest or Fraction(0), -(own.least or Fraction(0)))))
-        self.least = power_of_two((own.finest or 0) + (own.digits or 0))
+        self.least = max(power_of_two((one.finest or 0) + (one.digits or 0)) for one in (own, output))
         self.ticket = count()
         self.heap: list[tuple[float, int, fmpq, fmpq]] = []
 
@@ -158,18 +161,9 @@ class _Bounds:
             for c in rest:
                 value, move = value + values[c], move + moves[c]
             values[one.result] = value
-            moves[one.result] = (move + self.rounding(abs(value) + move, one.kind)).upper()
-        return arb(moves[self.program.output]) if self.program.operations else arb(0)
-
-    def rounding(self, size: arb, kind: str) -> arb:
-        """Return half the spacing of numbers up to a size."""
-        if not size < self.largest:
-            return arb("inf")
-        if self.own.digits is None:
-            return arb(0) if kind == "add" else arb(2) ** ((self.own.finest or 0) - 1)
-        mantissa, exponent = size.upper().man_exp()
-        high = int(exponent) + int(mantissa).bit_length() if mantissa else -(10**6)
-        return arb(2) ** (max(high - self.own.digits, self.own.finest or 0) - 1)
+            moves[one.result] = (move + _rounding(abs(value) + move, self.own, one.kind)).upper()
+        value, move = values[self.program.output], moves.get(self.program.output, arb(0))
+        return arb(move) if self.output == self.own else move + _rounding(abs(value) + move, self.output, "")
 
     def weight(self, low: fmpq, high: fmpq) -> arb:
         """Return a bound of the weight on a part."""
@@ -202,3 +196,14 @@ class _Bounds:
             if ball.is_finite() and not panel.opened:
                 return ball
         return arb("inf")
+
+
+def _rounding(size: arb, own: Format, kind: str) -> arb:
+    """Return half the spacing of a format's numbers up to a size."""
+    if not size < arb(rational(min(own.largest or Fraction(0), -(own.least or Fraction(0))))):
+        return arb("inf")
+    if own.digits is None:
+        return arb(0) if kind == "add" else arb(2) ** ((own.finest or 0) - 1)
+    mantissa, exponent = size.upper().man_exp()
+    high = int(exponent) + int(mantissa).bit_length() if mantissa else -(10**6)
+    return arb(2) ** (max(high - own.digits, own.finest or 0) - 1)
