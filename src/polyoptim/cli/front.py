@@ -12,20 +12,25 @@ from polyoptim.cli.codes import FAILED
 from polyoptim.cli.files import check_files, write_files
 from polyoptim.cli.many import bar, check_places, finish
 from polyoptim.cli.output import say
-from polyoptim.cli.problem import panels
 from polyoptim.cli.words import NUMBER, WORD, Command, coefficients, value
 from polyoptim.errors import ArgumentError
 
 
+PANELS = {
+    "Problem": ("--domain", "--error", "--fixed", "--objective"),
+    "Points": ("--degrees", "--formats", "--schemes", "--fma"),
+    "Code": ("--compute-format", "--output-format", "--inputs", "--exhaustive"),
+    "Output": ("--plot", "--csv", "--save", "--export", "--point", "--json", "--quiet", "--help"),
+}
+
+
 @click.command(cls=Command)
-@panels(
-    "front",
-    {
-        "Problem": ("--domain", "--error", "--fixed", "--objective"),
-        "Points": ("--degrees", "--formats", "--schemes", "--fma"),
-        "Code": ("--compute-format", "--output-format", "--inputs", "--exhaustive"),
-        "Output": ("--plot", "--csv", "--save", "--export", "--point", "--json", "--quiet", "--help"),
-    },
+@click.rich_config(
+    help_config={
+        "option_groups": {
+            "polyoptim front": [{"name": title, "options": list(names)} for title, names in PANELS.items()]
+        }
+    }
 )
 @click.argument("target", metavar="EXPR", type=WORD)
 @click.option(

@@ -18,9 +18,10 @@ from polyoptim.frontier.tables import kind_of_error
 from polyoptim.reports.figure import OTHERS, save
 
 MARKERS = {"horner": "o", "estrin": "s"}
-SIZE, BEST_SIZE = 6, 9
+SIZE, BEST_SIZE, RING = 6, 8, 4  # of markers, in points
+APART = 0.1  # of one operation, between the formats
 FAR = 10.0  # times the least error: from there on the scale is logarithmic
-LINES = 25  # of text find room above each other
+LINES = 20  # of text find room above each other
 Scale = Callable[[float], float]
 LABELS = {
     "total_error_bound": "bound of the {} error with rounding (proved)",
@@ -42,7 +43,7 @@ def figure(front: Front, path: str | os.PathLike[str] | None = None) -> Figure:
     drawn.axes[0].set_yscale(kind)
     if shown:
         handles = _legend(shown, colors)
-        drawn.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6), frameon=False, fontsize=9)
+        drawn.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 8), frameon=False, fontsize=9)
     else:
         drawn.axes[0].text(0.5, 0.5, "no point has an error to show", ha="center", transform=drawn.axes[0].transAxes)
     ends = " and ".join(f"[{low}, {high}]" for low, high in front.target["domains"])
@@ -60,18 +61,21 @@ def _label(front: Front, shown: Sequence[Point]) -> str:
 
 
 def _panel(axes: Axes, front: Front, shown: Sequence[Point], cost: str, colors: dict[str, str], scale: Scale) -> None:
-    """Draw the points over one cost: the best ones large, with a dark edge and their degree, and the front's line."""
+    """Draw the points over one cost, formats beside each other: the best with a dark ring and their degree."""
     for point in sorted(shown, key=lambda point: point.best):
-        at = float(getattr(point, cost)), front.error_of(point)
         color = colors[point.format]
+        aside = APART * (list(colors).index(point.format) - (len(colors) - 1) / 2)
+        at = getattr(point, cost) + aside, front.error_of(point)
+        marker, order = MARKERS.get(point.scheme, "D"), 4 if point.best else 3
+        if point.best:
+            axes.plot(*at, marker, color="black", markersize=BEST_SIZE + RING, zorder=order)
         axes.plot(
-            *at, MARKERS.get(point.scheme, "D"), color=color, zorder=4 if point.best else 3,
-            markersize=BEST_SIZE if point.best else SIZE, alpha=1.0 if point.best else 0.55,
+            *at, marker, color=color, zorder=order, alpha=1.0 if point.best else 0.6,
+            markersize=BEST_SIZE if point.best else SIZE, markeredgewidth=1.5,
             markerfacecolor=color if point.fma else "white",
-            markeredgecolor="black" if point.best else color, markeredgewidth=1.4 if point.best else 1.0,
         )  # fmt: skip
     for at, text in _names([point for point in shown if point.best], front, cost, scale):
-        axes.annotate(text, at, xytext=(6, 5), textcoords="offset points", fontsize=8, zorder=5)
+        axes.annotate(text, at, xytext=(7, 6), textcoords="offset points", fontsize=8, zorder=5)
     line = _steps([(float(getattr(point, cost)), front.error_of(point)) for point in shown])
     if line:
         axes.plot(
@@ -84,13 +88,19 @@ def _panel(axes: Axes, front: Front, shown: Sequence[Point], cost: str, colors: 
 
 def _names(best: Sequence[Point], front: Front, cost: str, scale: Scale) -> list[tuple[tuple[float, float], str]]:
     """Return where degrees are written; those of points too near to each other are written once, together."""
-    near: dict[tuple[int, int], list[Point]] = {}
-    for point in best:
-        near.setdefault((getattr(point, cost), round(scale(front.error_of(point)) * LINES)), []).append(point)
+    groups: list[list[Point]] = []
+    for point in sorted(best, key=lambda point: (getattr(point, cost), -front.error_of(point))):
+        last = groups[-1][-1] if groups else point
+        below = scale(front.error_of(last)) - scale(front.error_of(point))
+        if groups and getattr(last, cost) == getattr(point, cost) and below < 1 / LINES:
+            groups[-1].append(point)
+        else:
+            groups.append([point])
     return [
-        ((float(x), max(map(front.error_of, them))), ", ".join(map(str, sorted({point.degree for point in them}))))
-        for (x, _), them in near.items()
-    ]
+        ((float(getattr(them[0], cost)), front.error_of(them[0])),
+         ", ".join(map(str, sorted({point.degree for point in them}))))
+        for them in groups
+    ]  # fmt: skip
 
 
 def _scale(errors: Sequence[float]) -> tuple[str, Scale]:

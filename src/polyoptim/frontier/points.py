@@ -134,7 +134,8 @@ class Front(Table):
     arguments : all that front() was given.
     points : all of them, those that failed included, by degree, format and scheme.
     criterion : by which error points are compared: "max_ulp" where all that were made have it in one output format,
-        else "total_error_bound" where all have it, else "sup_error".
+        else "total_error_bound" where all have it, else "sup_error". Where code computes some, those that no code
+        computes ("real") are not compared.
     seconds : wall time of all.
     notes : sentences about what the user should know.
 
@@ -240,6 +241,12 @@ class Front(Table):
 
 def _word(value: Any) -> Any:
     return "" if value is None else value
+
+
+def compared(points: Sequence[Point]) -> list[Point]:
+    """Return the points that are compared: those with a result; where code computes some, no others."""
+    made = [point for point in points if point.result is not None]
+    return [point for point in made if point.compute_format is not None] or made
 
 
 def criterion_of(points: Sequence[Point]) -> str:

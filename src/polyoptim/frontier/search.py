@@ -12,7 +12,7 @@ from polyoptim.approximating import OBJECTIVES, Solved, coded, solve
 from polyoptim.arguments import Arguments, check_powers
 from polyoptim.errors import ArgumentError, PolyoptimError
 from polyoptim.formats import FORMATS, computing, find_format, read_format
-from polyoptim.frontier.points import Front, Point, criterion_of, unbeaten
+from polyoptim.frontier.points import Front, Point, compared, criterion_of, unbeaten
 from polyoptim.registry import match
 from polyoptim.request import (
     END_BITS,
@@ -127,7 +127,7 @@ def front(
         raise ArgumentError(f"a front of {total} points is more than {MOST_POINTS}. Give fewer degrees or formats.")
     points = _made(target, plans, progress, total)
     text = expression.text if expression else getattr(target, "__name__", "a function")
-    criterion = criterion_of([point for point in points if point.result is not None])
+    criterion = criterion_of(compared(points))
     return Front(
         target={
             "kind": "expression" if expression else "callable",
@@ -192,25 +192,19 @@ def _read_fma(fma: Any) -> list[bool]:
 
 def _distinct(degrees: Sequence[int], side: int | None) -> tuple[list[tuple[int, ...]], list[str]]:
     """Return the powers of each degree, once each, and what is to be said of those that are left out."""
-    found: list[tuple[int, ...]] = []
-    left_out, without = [], []
-    for degree in degrees:
-        powers = tuple(k for k in range(degree + 1) if side is None or k % 2 == side)
-        if not powers:
-            without.append(degree)
-        elif powers in found:
-            left_out.append(degree)
-        else:
-            found.append(powers)
+    each = {degree: tuple(k for k in range(degree + 1) if side is None or k % 2 == side) for degree in degrees}
+    found = list(dict.fromkeys(powers for powers in each.values() if powers))
     kind = "odd" if side else "even"
     if not found:
-        raise ArgumentError(f"an {kind} function has no polynomial of degree {without[0]}. Give higher degrees.")
+        raise ArgumentError("an odd function has no polynomial of degree 0. Give higher degrees.")
     notes = []
-    if left_out:
-        several = ", ".join(map(str, left_out))
-        notes.append(f"The function is {kind}: degree {several} would add no power, and is left out.")
-    if without:
-        notes.append(f"The function is {kind}: degree {', '.join(map(str, without))} has no power of that kind.")
+    others = [str(degree) for degree, powers in each.items() if powers and powers[-1] != degree]
+    if others:
+        said = "degree {} has no power of its own, and is shown as the one below."
+        several = "degrees {} have no powers of their own, and are shown as those below."
+        notes.append(f"The function is {kind}: {(said if len(others) == 1 else several).format(', '.join(others))}")
+    if () in each.values():
+        notes.append("The function is odd: degree 0 has no power of that kind.")
     return found, notes
 
 
@@ -260,14 +254,14 @@ def _made(
 ) -> list[Point]:
     """Return a point for each plan and scheme; those that an interrupt left say so."""
     points: list[Point] = []
+    tell = (lambda done: progress(done, total)) if progress is not None else (lambda done: None)
     try:
         for plan in plans:
-            for point in _results(target, plan):
+            for point in _results(target, plan, lambda *_: tell(len(points))):
                 points.append(replace(point, number=len(points) + 1))
                 if point.status == Status.INTERRUPTED:  # its search keeps the best so far, and ends the front
                     raise KeyboardInterrupt
-                if progress is not None:
-                    progress(len(points), total)
+                tell(len(points))
     except KeyboardInterrupt:
         pass
     every = [(plan, *code) for plan in plans for code in plan.codes]
@@ -276,7 +270,7 @@ def _made(
     return points
 
 
-def _results(target: Any, plan: _Plan) -> Iterator[Point]:
+def _results(target: Any, plan: _Plan, progress: Callable[[int, int], object]) -> Iterator[Point]:
     """Yield the points of a plan. One solution serves all, but for a search in the arithmetic that ships."""
     solved: Solved | None = None
     reason = ""
@@ -286,11 +280,11 @@ def _results(target: Any, plan: _Plan) -> Iterator[Point]:
         try:
             if again or (solved is None and not reason):
                 solved, reason = None, ""
-                solved = solve(target, arguments)
+                solved = solve(target, arguments, progress)
             if solved is None:
                 yield _point(plan, scheme, fma, status=Status.FAILED, reason=reason)
                 continue
-            result = coded(solved, arguments)
+            result = coded(solved, arguments, progress)
         except (PolyoptimError, ArithmeticError, ValueError) as error:
             said = " ".join(str(error).split())
             reason = said if solved is None else reason
@@ -322,7 +316,7 @@ def _with_result(point: Point, result: Result) -> Point:
 
 def _marked(points: Sequence[Point], criterion: str) -> tuple[Point, ...]:
     """Return the points with the best ones marked."""
-    made = [point for point in points if point.result is not None]
+    made = compared(points)
     rows = [(getattr(point, criterion), point.depth or 0, point.operations or 0) for point in made]
     best = {point.number for point, is_best in zip(made, unbeaten(rows), strict=True) if is_best}
     return tuple(replace(point, best=point.number in best) for point in points)

@@ -31,7 +31,7 @@ def report(front: Front) -> str:
     if front.interrupted:
         parts.append(f"Interrupted: {len(front.points) - unmade} of them were tried; the others have no numbers.")
     parts += [_table(front), *_failures(front.points), _key(front)]
-    parts += [f"Note: {note}" for note in front.notes]
+    parts += [wrapped(f"Note: {note}") for note in front.notes]
     return "\n\n".join(parts) + "\n"
 
 
@@ -92,7 +92,7 @@ def _alike(front: Front, same: Sequence[tuple[str, str]]) -> str:
     said = [f"{kind_of_error(arguments['error'])} error", f"objective {arguments['objective']}"]
     said += [f"fixed {fixed}"] if fixed else []
     said += [f"{name} {value}" for name, value in same if value != "–"]
-    return textwrap.fill("Alike for all: " + ", ".join(said) + ".", WIDTH, break_on_hyphens=False)
+    return wrapped("Alike for all: " + ", ".join(said) + ".")
 
 
 def aligned(rows: Sequence[Sequence[str]], lefts: set[int]) -> str:
@@ -131,9 +131,16 @@ def _failures(points: Sequence[Point]) -> list[str]:
             reasons.setdefault(point.reason, []).append(point.number)
     if not reasons:
         return []
-    lines = [f"{'Point' if len(them) == 1 else 'Points'} {', '.join(map(str, them))} failed: {reason}"
-             for reason, them in reasons.items()]  # fmt: skip
+    lines = [
+        wrapped(f"{'Point' if len(them) == 1 else 'Points'} {', '.join(map(str, them))} failed: {reason}")
+        for reason, them in reasons.items()
+    ]
     return ["\n".join(lines)]
+
+
+def wrapped(text: str) -> str:
+    """Return a paragraph, broken into lines."""
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _key(front: Front) -> str:
@@ -156,12 +163,10 @@ def _key(front: Front) -> str:
                          f"share that is not correctly rounded; over {where}.")  # fmt: skip
     computed = {point.compute_format for point in made if point.max_ulp_kind}
     if len(computed) > 1:
-        sentences.append("Each is measured on numbers of the format that it computes in; the rounding of x to it before "
-                         "is not counted.")  # fmt: skip
+        sentences.append("Each is measured on numbers of its own format; the rounding of x to it is not counted.")
     best = f"{MARK} no other point is at least as good in error, operations and depth, and better in one of them; "
     text = [*sentences, f"{best}the error is {CRITERION_WORDS[front.criterion]}."]
-    lines = [textwrap.fill(one, WIDTH, break_long_words=False, break_on_hyphens=False) for one in text]
-    return "\n".join([*lines, f"Time: {front.seconds:.3g} s."])
+    return "\n".join([*map(wrapped, text), f"Time: {front.seconds:.3g} s."])
 
 
 def _inputs(point: Point) -> str:
