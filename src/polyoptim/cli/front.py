@@ -15,7 +15,6 @@ from polyoptim.cli.output import say
 from polyoptim.cli.words import NUMBER, WORD, Command, coefficients, value
 from polyoptim.errors import ArgumentError
 
-
 PANELS = {
     "Problem": ("--domain", "--error", "--fixed", "--objective"),
     "Points": ("--degrees", "--formats", "--schemes", "--fma"),

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from polyoptim.frontier.points import Front, Point
+from polyoptim.frontier.points import Front, Point, compared
 from polyoptim.frontier.tables import kind_of_error
 from polyoptim.reports.figure import OTHERS, save
 
@@ -33,7 +33,7 @@ def figure(front: Front, path: str | os.PathLike[str] | None = None) -> Figure:
     """Return the figure of a front; with `path` it is saved too, in the format of the ending."""
     drawn = Figure(figsize=(11, 5.6), dpi=120, layout="constrained")
     FigureCanvasAgg(drawn)
-    shown = [point for point in front.made if 0 < front.error_of(point) < float("inf")]
+    shown = [point for point in compared(front.points) if 0 < front.error_of(point) < float("inf")]
     colors = {name: OTHERS[place % len(OTHERS)]
               for place, name in enumerate(dict.fromkeys(point.format for point in shown))}  # fmt: skip
     kind, scale = _scale([front.error_of(point) for point in shown] or [1.0])
@@ -75,7 +75,7 @@ def _panel(axes: Axes, front: Front, shown: Sequence[Point], cost: str, colors: 
             markerfacecolor=color if point.fma else "white",
         )  # fmt: skip
     for at, text in _names([point for point in shown if point.best], front, cost, scale):
-        axes.annotate(text, at, xytext=(7, 6), textcoords="offset points", fontsize=8, zorder=5)
+        axes.annotate(text, at, xytext=(9, 6), textcoords="offset points", fontsize=8, zorder=5)
     line = _steps([(float(getattr(point, cost)), front.error_of(point)) for point in shown])
     if line:
         axes.plot(

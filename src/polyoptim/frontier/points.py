@@ -144,7 +144,7 @@ class Front(Table):
     >>> from polyoptim import front
     >>> found = front("2**x", domain=(0, 1), degrees=[1, 2, 3], formats="bfloat16", error="relative")
     >>> [(point.number, point.degree, point.scheme) for point in found.best]
-    [(1, 1, 'horner'), (2, 1, 'estrin'), (3, 2, 'horner')]
+    [(1, 1, 'horner'), (2, 1, 'estrin'), (3, 2, 'horner'), (5, 3, 'horner')]
     """
 
     target: Mapping[str, Any]

@@ -92,7 +92,7 @@ def front(
     >>> found = front("2**x", domain=(0, 1), degrees="2:4", formats="bfloat16", error="relative", fixed={0: 1})
     >>> point = found.best[0]
     >>> point.degree, point.scheme, point.fma_count, point.depth, f"{point.max_ulp:.3f}"
-    (2, 'horner', 2, 2, '0.869')
+    (2, 'horner', 2, 2, '0.975')
     """
     begin = time.perf_counter()
     given = {
@@ -254,14 +254,19 @@ def _made(
 ) -> list[Point]:
     """Return a point for each plan and scheme; those that an interrupt left say so."""
     points: list[Point] = []
-    tell = (lambda done: progress(done, total)) if progress is not None else (lambda done: None)
+
+    def tell(*_: int) -> None:
+        if progress is not None:
+            progress(len(points), total)
+
     try:
+        tell()
         for plan in plans:
-            for point in _results(target, plan, lambda *_: tell(len(points))):
+            for point in _results(target, plan, tell):
                 points.append(replace(point, number=len(points) + 1))
                 if point.status == Status.INTERRUPTED:  # its search keeps the best so far, and ends the front
                     raise KeyboardInterrupt
-                tell(len(points))
+                tell()
     except KeyboardInterrupt:
         pass
     every = [(plan, *code) for plan in plans for code in plan.codes]
