@@ -11,6 +11,7 @@ from polyoptim.solution import Status
 
 WIDTH = 80
 MARK = "*"
+FUSED = "fused"  # whether a product and a sum are rounded once
 CRITERION_WORDS = {
     "max_ulp": "the largest error in ulp",
     "total_error_bound": "the proved bound with rounding",
@@ -54,7 +55,7 @@ def _table(front: Front) -> str:
         ("computed in", lambda point: point.compute_format or "–"),
         ("output", lambda point: point.output_format or "–"),
         ("scheme", lambda point: point.scheme),
-        ("products and sums", lambda point: "fused" if point.fma else "apart"),
+        (FUSED, lambda point: "yes" if point.fma else "no"),
     ]
     numbers: list[tuple[str, Callable[[Point], str]]] = [
         ("error", lambda point: _short(point.sup_error) if point.result else _missing(point)),
@@ -91,7 +92,9 @@ def _alike(front: Front, same: Sequence[tuple[str, str]]) -> str:
     fixed = ", ".join(f"{power}={value}" for power, value in (arguments["fixed"] or {}).items())
     said = [f"{kind_of_error(arguments['error'])} error", f"objective {arguments['objective']}"]
     said += [f"fixed {fixed}"] if fixed else []
-    said += [f"{name} {value}" for name, value in same if value != "–"]
+    said += [f"{name} {value}" for name, value in same if value != "–" and name != FUSED]
+    if FUSED in dict(same):
+        said.append("products and sums fused" if dict(same)[FUSED] == "yes" else "products and sums rounded apart")
     return wrapped("Alike for all: " + ", ".join(said) + ".")
 
 
