@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from polyoptim.exporters.evaluation import FIXED_BITS, Evaluation, evaluation, identifier
+from polyoptim.exporters.evaluation import FIXED_BITS, Evaluation, evaluation, identifier, unit_places
 from polyoptim.exporters.manifest import comment, manifest, sealed
 from polyoptim.exporters.script import one_line
 from polyoptim.formats import Format
@@ -46,7 +46,7 @@ static inline {type} {name}_apart({type} product, {bits} zero)
 # Adding a power of two whose last bit is that of the format rounds there, to nearest and even.
 NEAREST = """\
 /* Rounds to {format}: to nearest, ties to even, beyond its range to infinity. */
-static inline float {name}_nearest(double v)
+static inline float {name}_{verb}(double v)
 {{
     uint64_t b;
     double unit, r;
@@ -54,13 +54,25 @@ static inline float {name}_nearest(double v)
     b = b >> 52 & 0x7ff;
     if (b == 0x7ff)
         return (float)v;
-    b = (b > {finest} ? b : {finest}) + {shift};
-    b = b << 52 | (uint64_t)1 << 51;
+    b = b < {finest} ? {finest} : b > {highest} ? {highest} : b;
+    b = (b + {shift}) << 52 | (uint64_t)1 << 51;
     memcpy(&unit, &b, sizeof unit);
     r = (v + unit) - unit;
     if (fabs(r) > {largest})
         r = INFINITY;
     return (float)copysign(r, v);
+}}
+"""
+# bfloat16 is the upper half of a float32: half its last place, less one where that is even, is added below it.
+UPPER_HALF = """\
+/* Rounds to bfloat16: to nearest, ties to even, beyond its range to infinity. */
+static inline float {name}_delivered(float v)
+{{
+    uint32_t b;
+    memcpy(&b, &v, sizeof b);
+    b = v == v ? (b + 0x7fff + (b >> 16 & 1)) & 0xffff0000 : b;
+    memcpy(&v, &b, sizeof v);
+    return v;
 }}
 """
 ODD = """\
@@ -113,20 +125,24 @@ def _text(result: Result, name: str, export: str, linkage: str) -> str:
     ends = " and ".join(f"[{low}, {high}]" for low, high in result.target["domains"])
     lines = [
         f"{own}: a {kind_of_polynomial(result)} for {result.target['text']} on {ends}, by polyoptim",
-        *_claims(result, one.own),
+        *claims(result, one),
     ]
     head = "\n".join(f" * {one_line(line)}".replace("*/", "* /") for line in lines)
     block = comment(manifest(result, export, name), " * ")
     return f"/*\n{head}\n *\n{block}\n */\n{write(one, own, linkage)}"
 
 
-def _claims(result: Result, own: Format) -> list[str]:
-    """Return sentences about the error."""
+def claims(result: Result, one: Evaluation) -> list[str]:
+    """Return sentences about the error, and about what the value is rounded to."""
     kind = result.arguments["error"]
     what = f"{kind} error" if kind in ("absolute", "relative") else f"error weighted by {kind}"
     lines = [f"largest {what} {result.sup_error:.6g}, {result.sup_error_kind}, of these coefficients"]
     if result.total_error_bound is not None:
-        lines.append(f"with rounding of every operation in {own} at most {result.total_error_bound:.6g}, proved")
+        how = f"in {one.own}" + ("" if one.output == one.own else f" and of the value to {one.output}")
+        lines.append(f"with rounding of every operation {how} at most {result.total_error_bound:.6g}, proved")
+    if one.output != one.own:
+        unit = "" if one.output.digits is not None else f", and stands for multiples of 2^{one.output.finest}"
+        lines.append(f"operations are rounded to {one.own}; the value is rounded to {one.output}{unit}")
     return lines
 
 
@@ -143,6 +159,8 @@ def _floating(one: Evaluation, name: str, linkage: str) -> str:
         parts.append(APART.format(name=name, type=kind, bits=bits))
     if emulated:
         parts.append(_emulation(one, name))
+    if one.output != one.own:
+        parts.append(_delivery(one, name))
     literal = _literal(own)
     body = [f"    x = {name}_nearest(x);"] if emulated else []
     body += _clamped(one, literal) if one.guard == "clamp" else []
@@ -155,7 +173,7 @@ def _floating(one: Evaluation, name: str, linkage: str) -> str:
     if one.guard == "nan":
         inside = " || ".join(f"(x >= {literal(low)} && x <= {literal(high)})" for low, high in one.ends)
         value = f"{inside} ? {value} : ({kind})NAN"
-    body.append(f"    return {value};")
+    body.append(f"    return {value};" if one.output == one.own else f"    return {name}_delivered({value});")
     if apart:
         parts.append(_function(f"static inline {kind} {name}_with({kind} x{given})", body))
         parts.append(_function(f"{linkage}{kind} {name}({kind} x)", [f"    return {name}_with(x{passed});"]))
@@ -194,17 +212,20 @@ def _emulated(operation: Operation, name: str) -> str:
 
 
 def _emulation(one: Evaluation, name: str) -> str:
-    own = one.own
-    assert own.digits is not None  # noqa: S101 - it is no fixed point
-    assert own.finest is not None  # noqa: S101
-    text = NEAREST.format(
-        name=name,
-        format=own.name,
-        finest=1023 + own.finest + own.digits - 1,
-        shift=52 - (own.digits - 1),
-        largest=_double(own.largest or Fraction(0)),
-    )
+    text = _nearest(one.own, name, "nearest")
     return text + "\n" + ODD.format(name=name) if one.program.count("fma") else text
+
+
+def _nearest(own: Format, name: str, verb: str) -> str:
+    """Return the function that rounds doubles to a format."""
+    places = unit_places(own)
+    return NEAREST.format(name=name, verb=verb, format=own.name, largest=_double(own.largest or Fraction(0)), **places)
+
+
+def _delivery(one: Evaluation, name: str) -> str:
+    """Return the function that rounds the value to the format in which it is handed out."""
+    upper = one.output.name == "bfloat16" and one.own.name == "float32"
+    return UPPER_HALF.format(name=name) if upper else _nearest(one.output, name, "delivered")
 
 
 def _literal(own: Format) -> Literal:
@@ -260,7 +281,13 @@ def _fixed(one: Evaluation, name: str, linkage: str) -> str:
             value = f"((({wide}){a} * {b}{half}) >> {places})" + "".join(f" + {c}" for c in rest)
         body.append(f"    const {kind} {operation.result} = ({kind})({value});")
     body += [] if one.program.operations else ["    (void)x;"]
-    body.append(f"    return {one.program.output};")
+    body.append(f"    return {delivered_integer(one, kind, wide)};")
     parts.append(_function(f"{linkage}{kind} {name}({kind} x)", body))
     parts.append(_loop(name, kind, linkage, f"{name}(x[i])"))
     return "\n".join(parts)
+
+
+def delivered_integer(one: Evaluation, kind: str, wide: str) -> str:
+    """Return the value in fixed point as C, in the unit of the format in which it is handed out."""
+    places = (one.output.finest or 0) - (one.own.finest or 0)
+    return f"({kind})((({wide}){one.program.output} + {1 << places - 1}) >> {places})" if places else one.program.output
