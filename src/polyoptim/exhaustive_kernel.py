@@ -24,7 +24,10 @@ KIND, START, STRIDE, COUNT, PANEL_INTEGERS = range(5)
 LOW, STEP, CENTRE, DOUBT, LEADING, REST = range(6)
 PANEL_FLOATS = REST + TERMS
 EXACT = 2.0**-50  # of a unit in the last place: what is rounded when the truth's place between two numbers is found
-EDGE, EDGE_DOUBLE = 2.0**-15, 2.0**-8  # of a unit: how near below a power of two a value counts as it; the second of float64
+EDGE, EDGE_DOUBLE = (
+    2.0**-15,
+    2.0**-8,
+)  # of a unit: how near below a power of two a value counts as it; the second of float64
 BITS, GRID = range(2)  # kinds of a panel: float32 patterns, or multiples of a step
 
 # What each operation does with its inputs a, b, c, read as float32 ("f"), int32 ("i") or uint32 ("u"), and its result.
@@ -312,7 +315,10 @@ def kernel() -> ModuleType:
     branches = []
     for kind, code in CODES.items():
         inputs, result, value = WORDS[kind]
-        named = [f"{name} = {ROWS[one]}[program[j, {place}]]" for place, (name, one) in enumerate(zip("abc", inputs, strict=False), 2)]
+        named = [
+            f"{name} = {ROWS[one]}[program[j, {place}]]"
+            for place, (name, one) in enumerate(zip("abc", inputs, strict=False), 2)
+        ]
         lines = [*named, f"out = {ROWS[result]}[program[j, 1]]", "for i in range(n):", f"    out[i] = {value}"]
         word = "elif" if code else "if"
         branches.append("".join(f"\n            {line}" for line in [f"{word} code == {code}:"]))

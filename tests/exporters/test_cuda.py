@@ -23,6 +23,7 @@ SHIMS = Path(__file__).parent / "shims"
 COMPILERS = [name for name in ("g++", "clang++") if shutil.which(name)]
 NVCC = shutil.which("nvcc")
 GPU = Path("/dev/nvidia0").exists()
+ARCH = "native" if GPU else "sm_80"
 OPTIONS = [("-O0",), ("-O3", "-march=native")]
 STRICT = ("-std=c++17", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function")
 FLOATS = ("float64", "float32", "float16", "bfloat16")
@@ -238,38 +239,35 @@ def test_cuda_on_a_gpu_gives_the_bits_of_the_reference(tmp_path, name):
     for fma in (True, False):
         result = approximate(**SINE, format=name, fma=fma)
         one = evaluation(result)
-        result.export(tmp_path / "poly.cuh")
-        (tmp_path / "unit.cu").write_text('#include "poly.cuh"\n' + on_a_gpu(one))
-        library = tmp_path / f"gpu_{fma}.so"
-        command = [
-            NVCC,
-            "-arch=native",
-            "-shared",
-            "-Xcompiler",
-            "-fPIC",
-            "-o",
-            str(library),
-            str(tmp_path / "unit.cu"),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        path = tmp_path / f"poly{fma}.cuh"
+        result.export(path)
         x = tried(one)
         expected = expected_of(one, x)
-        bad = wrong(called(ctypes.CDLL(os.fspath(library)), x), expected)
+        bad = wrong(called(of_gpu(tmp_path, path, one), x), expected)
         assert not len(bad), (fma, x[bad[:3]], expected[bad[:3]])
 
 
-def on_a_gpu(one):
+def of_gpu(folder, path, one):
+    """The library of a file, that runs it on the GPU."""
+    unit, library = folder / "unit.cu", folder / f"{path.stem}_gpu.so"
+    unit.write_text(f'#include "{path.name}"\n' + on_a_gpu(one, f"{path.stem}_poly"))
+    command = [NVCC, f"-arch={ARCH}", "-shared", "-Xcompiler", "-fPIC", "-o", str(library), str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return ctypes.CDLL(os.fspath(library))
+
+
+def on_a_gpu(one, name):
     """A function of doubles that runs the device function on the GPU."""
-    own = str(one.own)
+    own, output = str(one.own), str(one.output)
     narrow = {"float16": "__float2half_rn((float)x[i])", "bfloat16": "__float2bfloat16_rn((float)x[i])"}
     wide = {"float16": "__half2float(b)", "bfloat16": "__bfloat162float(b)"}
     return f"""
 __global__ void all_of(const double *x, double *y, size_t n)
 {{
     for (size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (size_t)gridDim.x * blockDim.x) {{
-        const {TYPES[own]} b = poly_poly({narrow.get(own, f"({TYPES[own]})x[i]")});
-        y[i] = {wide.get(own, "b")};
+        const {TYPES[output]} b = {name}({narrow.get(own, f"({TYPES[own]})x[i]")});
+        y[i] = {wide.get(output, "b")};
     }}
 }}
 extern "C" void call(const double *x, double *y, size_t n)

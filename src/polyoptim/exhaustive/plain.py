@@ -47,7 +47,15 @@ def values(machine: Machine, x: Array, constants: Array) -> Array:
 def inputs_of(truth: Truth, own: Format) -> Array:
     """Return all inputs of a truth."""
     runs = [
-        Run(int(row[KIND]), int(row[START]), int(row[STRIDE]), int(row[COUNT]), own, float(panel[LOW]), float(panel[STEP]))
+        Run(
+            int(row[KIND]),
+            int(row[START]),
+            int(row[STRIDE]),
+            int(row[COUNT]),
+            own,
+            float(panel[LOW]),
+            float(panel[STEP]),
+        )
         for row, panel in zip(truth.integers, truth.floats, strict=True)
     ]
     return np.concatenate([run.at(np.arange(run.count)) for run in runs])
