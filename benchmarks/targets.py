@@ -1,6 +1,6 @@
 """Run what polyoptim exports on the machines that are here: ``python benchmarks/targets.py [--write]``.
 
-For each format of operations and of values, each scheme, with FMA and without, the same polynomial is exported for every
+For each format of operations and of values, each scheme, with FMA and without, one polynomial is exported for every
 target, run on the same inputs, and compared with the reference evaluation bit for bit. What is not installed is left
 out, and said so; the harness is that of the tests in tests/exporters.
 
@@ -59,9 +59,9 @@ for float32 and float64 all of both, and two million more of float32, or half a 
 bit for bit (of NaN any); "differs" would say on how many they were not. "compiled" stands for a file that was compiled
 for the machine it is meant for, and not executed.
 
-"CUDA as C++" is the exported file, compiled with `tests/exporters/shims` in place of CUDA's headers. NumPy's and torch's
-FMA of float64 is the file's own and has a range: other x are left out. Triton's interpreter before 3.9 rounds an FMA
-twice; it is given one that rounds once."""
+"CUDA as C++" is the exported file, compiled with `tests/exporters/shims` in place of CUDA's headers. The FMA of float64
+in NumPy and torch is the file's own and has a range: other x are left out. Triton's interpreter before 3.9 rounds an
+FMA twice; it is given one that rounds once."""
 
 
 @dataclass(frozen=True)
