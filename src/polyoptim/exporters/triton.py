@@ -124,9 +124,9 @@ def _floating(one: Evaluation) -> str:
         value = f'tl.where(inside, {value}, float("nan"))'
     if doubles:
         value = value if emulated else f"nearest({value})"
-        value = f"narrowed(({value}).to(tl.float32))"
+        value = f"narrowed({value}.to(tl.float32))"
     elif output != own:
-        value = f"narrowed({value})" if output == "bfloat16" else f"({value}).to(tl.{output})"
+        value = f"narrowed({value})" if output == "bfloat16" else f"{value}.to(tl.{output})"
     body.append(f"return {value}")
     constants = [f'c{power} = tl.constexpr(float.fromhex("{text}"))  # x^{power}' for power, text in one.table]
     about = f"as {output}; every operation is rounded to {own}"

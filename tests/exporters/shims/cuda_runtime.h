@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 #define __device__
@@ -29,6 +30,24 @@ static inline double __fma_rn(double a, double b, double c) { return std::fma(a,
 static inline double __dmul_rn(double a, double b) { return a * b; }
 static inline double __dadd_rn(double a, double b) { return a + b; }
 static inline float __double2float_rn(double a) { return (float)a; }
+
+static inline int __float_as_int(float a)
+{
+    int bits;
+    std::memcpy(&bits, &a, sizeof bits);
+    return bits;
+}
+static inline float __int_as_float(int bits)
+{
+    float a;
+    std::memcpy(&a, &bits, sizeof a);
+    return a;
+}
+static inline unsigned __float_as_uint(float a) { return (unsigned)__float_as_int(a); }
+static inline float __uint_as_float(unsigned bits) { return __int_as_float((int)bits); }
+static inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)((uint64_t)a * b >> 32); }
+static inline float __int2float_rn(int a) { return (float)a; }
+static inline int __float2int_rz(float a) { return (int)a; }
 
 /* high + low, of which low is below half a unit of high's last place, rounded to nearest, ties to even. */
 static inline double shim_nearest(double high, double low, int digits, int finest, int top)
