@@ -142,7 +142,8 @@ class _Round:
         if self.high is None:
             sums: Array = np.abs(errors) @ self.low
             return sums
-        return np.maximum((errors + self.high).max(axis=1), (-errors - self.low).max(axis=1))
+        most: Array = np.maximum((errors + self.high).max(axis=1), (-errors - self.low).max(axis=1))
+        return most
 
     def values(self, g: Array) -> Array:
         """Return coefficients, shape (candidates, n)."""
@@ -178,6 +179,9 @@ class _Search:
         self.windows = np.linspace(0, len(self.sample), min(WINDOWS, len(self.sample)) + 1).astype(np.int64)
         self.screen = Screen(self.machine, self.flips)
         self.random = np.random.default_rng(0)
+        self.seen: set[tuple[float, ...]] = (
+            set()
+        )  # what was screened once need not be again: the leader only gets better
         self.small = small
         self.coef, self.loss, self.tried = dict(start), math.inf, 0
         self.known, self.whole = self.screened(truth)
@@ -252,8 +256,10 @@ class _Search:
             values[:, place] = rounded(values[:, place], own)
         fit = np.isfinite(values).all(axis=1) & (values != 0).all(axis=1) & (values != here).any(axis=1)
         values = np.unique(values[fit], axis=0)
-        if len(values):
-            self.confirm(self.rows_of(values))
+        new = [place for place, value in enumerate(map(tuple, values.tolist())) if value not in self.seen]
+        self.seen.update(map(tuple, values[new].tolist()))
+        if new:
+            self.confirm(self.rows_of(values[new]))
 
     def screened(self, truth: Truth) -> tuple[Sample, bool]:
         """Return the inputs on which candidates are screened at first, and whether they decide.
