@@ -20,11 +20,10 @@ from polyoptim.exporters.c import (
     once,
 )
 from polyoptim.exporters.evaluation import Evaluation, evaluation, identifier
-from polyoptim.exporters.manifest import manifest, sealed
+from polyoptim.exporters.manifest import NOT_EXECUTED, manifest, sealed
 from polyoptim.formats import power_of_two
 from polyoptim.result import Result
 
-EXECUTED = "not executed"  # an export runs nothing
 TYPES = {"float64": "double", "float32": "float", "float16": "__half", "bfloat16": "__nv_bfloat16"}
 HALVES = {"mul": "__hmul_rn({0}, {1})", "add": "__hadd_rn({0}, {1})", "fma": "__hfma({0}, {1}, {2})"}
 # Operations, by the names that schemes give them.
@@ -77,7 +76,7 @@ def cuda(result: Result, name: str) -> str:
     one = evaluation(result)
     own = identifier(name)
     code = _fixed(one, own) if one.own.digits is None else _floating(one, own)
-    document = manifest(result, "cuda", name, executed=EXECUTED)
+    document = manifest(result, "cuda", name, executed=NOT_EXECUTED)
     return sealed(heading(result, one, document, _notes(one)) + once(f"{own}_cuh", code))
 
 

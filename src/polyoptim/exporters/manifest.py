@@ -27,6 +27,7 @@ HELD = (
     "torch",
     "triton",
 )  # which write all coefficients in the format that holds them
+NOT_EXECUTED = "not executed"  # an export runs nothing; what is for another machine says so
 NO_HASH = "0" * 64
 # What is asked of approximate(); where a file of before lacks the later ones, they are what they were then.
 LATER = {"compute_format": None, "output_format": None, "inputs": "all", "exhaustive": False}

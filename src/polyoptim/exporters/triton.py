@@ -12,14 +12,13 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from polyoptim.exporters.evaluation import Evaluation, evaluation, unit_places
-from polyoptim.exporters.manifest import comment, manifest, sealed
+from polyoptim.exporters.manifest import NOT_EXECUTED, comment, manifest, sealed
 from polyoptim.exporters.script import one_line
 from polyoptim.formats import Format
 from polyoptim.reports.curves import kind_of_polynomial
 from polyoptim.result import Result
 from polyoptim.schemes import Operation
 
-EXECUTED = "not executed"  # an export runs nothing
 BLOCK = 1024  # numbers that one program of the kernel takes
 # Operations, by the names that schemes give them, on blocks of numbers.
 NATIVE = {"mul": "{0} * {1}", "add": "{0} + {1}", "fma": "tl.fma({0}, {1}, {2})"}
@@ -98,7 +97,7 @@ def triton_scheme(result: Result) -> str:
     one = evaluation(result)
     ends = " and ".join(f"[{low}, {high}]" for low, high in result.target["domains"])
     title = one_line(f"A {kind_of_polynomial(result)} for {result.target['text']} on {ends}, by polyoptim.")
-    block = comment(manifest(result, "triton", executed=EXECUTED), "# ")
+    block = comment(manifest(result, "triton", executed=NOT_EXECUTED), "# ")
     code = _fixed(one) if one.own.digits is None else _floating(one)
     imports = "import torch\nimport triton\nimport triton.language as tl"
     return sealed(f'"""{title}"""\n\n{block}\n\n{imports}\n\n{code}')
