@@ -265,7 +265,7 @@ def coded(solved: Solved, arguments: Mapping[str, Any], progress: Callable[[int,
     root = found.asked.target
     if isinstance(root, Node) and computed and (solved.shipped or is_measured(computed, arguments["exhaustive"])):
         measured = measure(root, found.coef, computed, inner_ends(solved.pieces), progress)
-        result = _with_measurement(result, measured, solved.shipped)
+        result = result if measured is None else _with_measurement(result, measured, solved.shipped)
     return replace(result, seconds=result.seconds + time.perf_counter() - begin)
 
 

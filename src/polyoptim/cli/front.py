@@ -86,7 +86,8 @@ PANELS = {
     type=WORD,
     metavar="FILE …",
     multiple=True,
-    help="Write a point: C (.h, .c), a NumPy function (.py), a model (.onnx), the formula (.tex), the result (.json).",
+    help="Write a point: C (.h, .c), CUDA (.cuh), Triton (.triton.py), a NumPy function (.py), a model (.onnx), "
+    "the formula (.tex), the result (.json).",
 )
 @click.option("--point", type=NUMBER, metavar="N", help="Which point is exported, by its number in the table.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

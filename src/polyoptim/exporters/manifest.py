@@ -19,7 +19,9 @@ VERSION = 1
 COEFFICIENT = re.compile(
     r"^\W*(?:const \w+ )?c(\d+) = (?:[\w.]*\()*\"?(-?0x[0-9a-f.]+(?:p[+-]\d+)?|-?\d+(?:/\d+)?)", re.MULTILINE
 )
-HELD = ("header", "source", "numpy", "torch")  # which write all coefficients in the format that holds them
+# What writes all coefficients in the format that holds them.
+HELD = ("header", "source", "cuda", "numpy", "torch", "triton")
+NOT_EXECUTED = "not executed"  # an export runs nothing; what is for another machine says so
 NO_HASH = "0" * 64
 # What is asked of approximate(); where a file of before lacks the later ones, they are what they were then.
 LATER = {"compute_format": None, "output_format": None, "inputs": "all", "exhaustive": False}
@@ -27,24 +29,28 @@ ASKED = (
     *("domain", "powers", "fixed", "through", "format", "objective", "error", "prove", "scheme", "fma", "guard"),
     *LATER,
 )
+# What was found on all inputs, where they were tried.
+MEASURED = ("max_ulp", "flips", "max_ulp_kind")
 FOUND = ("loss", "sup_error", "sup_error_kind", "sup_error_bound", "total_error_bound", "lower_bound")
 
 
-def manifest(result: Result, export: str, name: str = "") -> dict[str, Any]:
+def manifest(result: Result, export: str, name: str = "", executed: str | None = None) -> dict[str, Any]:
     """Return the manifest of an export of an approximation.
 
     Parameters
     ----------
     export : which exporter writes the file.
     name : of what it defines, where that has one.
+    executed : where the code was run, of a file for other machines than this.
     """
     return {
         "manifest": VERSION,
         "target": result.target["text"] if result.target["kind"] == "expression" else None,
         **{key: result.arguments.get(key, LATER.get(key)) for key in ASKED},
-        **{key: getattr(result, key) for key in FOUND},
+        **{key: getattr(result, key) for key in (*FOUND, *MEASURED)},
         "export": export,
         "name": name,
+        **({} if executed is None else {"executed": executed}),
         "versions": dict(result.versions),
         "sha256": NO_HASH,
     }
@@ -97,7 +103,7 @@ def read_manifest(text: str, where: str) -> dict[str, Any]:
         document = json.loads("\n".join(body))
     except (ValueError, RecursionError) as error:
         raise ResultFileError(f"the manifest of {where} cannot be read: {error}.") from None
-    document = {**LATER, **document} if isinstance(document, dict) else {}
+    document = {**LATER, **dict.fromkeys(MEASURED), **document} if isinstance(document, dict) else {}
     missing = [key for key in ("target", *ASKED, *FOUND, "export", "name", "versions", "sha256") if key not in document]
     if document.get("manifest") != VERSION or missing:
         said = f"it lacks {', '.join(missing)}" if missing else f"its version is {document.get('manifest')!r}"
