@@ -114,6 +114,29 @@ def test_objective_in_the_arithmetic_that_ships_is_searched_for_each_scheme() ->
         assert point.result.loss == point.max_ulp
 
 
+def test_flips_are_compared_where_they_are_made_least(tmp_path: Path) -> None:
+    found = front("2**x", **EXP2, degrees=[1, 2], formats="bfloat16", objective="flips")
+    assert found.criterion == "flips"
+    rows = [(point.flips or 0.0, point.depth or 0, point.operations or 0) for point in found.points]
+    assert [point.best for point in found.points] == brute(rows)
+    assert "the error is the share of flips." in " ".join(found.report().split())
+    assert found.plot(tmp_path / "a.svg").axes[0].get_ylabel() == "flips, share of bfloat16 values (exhaustive)"
+
+
+def test_error_of_zero_is_in_the_picture() -> None:
+    found = front("x/2", domain=(1, 2), degrees=1, formats="real,real", schemes="horner")
+    assert [found.error_of(point) for point in found.points] == [0.0]
+    assert figure(found).axes[0].lines
+
+
+def test_domain_without_numbers_of_the_format_is_not_measured() -> None:
+    found = front("2**x", domain=(1, "1+2**-9"), degrees=1, formats="bfloat16,float16", schemes="horner")
+    inside = front("2**x", domain=("1+2**-10", "1+2**-9"), degrees=1, formats="bfloat16", schemes="horner")
+    assert [point.max_ulp is not None for point in found.points] == [True, True]
+    assert inside.points[0].max_ulp is None
+    assert inside.criterion == "total_error_bound"
+
+
 def test_inputs_are_all_of_16_bits_and_a_grid_of_float32() -> None:
     found = front("2**x", **EXP2, degrees=2, formats="bfloat16,float32,float64", schemes="horner")
     narrow, single, double = found.points

@@ -33,7 +33,7 @@ def figure(front: Front, path: str | os.PathLike[str] | None = None) -> Figure:
     """Return the figure of a front; with `path` it is saved too, in the format of the ending."""
     drawn = Figure(figsize=(11, 5.6), dpi=120, layout="constrained")
     FigureCanvasAgg(drawn)
-    shown = [point for point in compared(front.points) if 0 < front.error_of(point) < float("inf")]
+    shown = [point for point in compared(front.points) if math.isfinite(front.error_of(point))]
     colors = {name: OTHERS[place % len(OTHERS)]
               for place, name in enumerate(dict.fromkeys(point.format for point in shown))}  # fmt: skip
     kind, scale = _scale([front.error_of(point) for point in shown] or [1.0])
@@ -54,9 +54,11 @@ def figure(front: Front, path: str | os.PathLike[str] | None = None) -> Figure:
 
 
 def _label(front: Front, shown: Sequence[Point]) -> str:
-    if front.criterion == "max_ulp":
+    if front.criterion in ("max_ulp", "flips"):
         kinds = " and ".join(dict.fromkeys(str(point.max_ulp_kind) for point in shown))
-        return f"largest error, ulp of {shown[0].output_format if shown else 'the output'} ({kinds})"
+        output = shown[0].output_format if shown else "the output"
+        what = f"largest error, ulp of {output}" if front.criterion == "max_ulp" else f"flips, share of {output} values"
+        return f"{what} ({kinds})"
     return LABELS[front.criterion].format(kind_of_error(front.arguments["error"]))
 
 
@@ -106,7 +108,7 @@ def _names(best: Sequence[Point], front: Front, cost: str, scale: Scale) -> list
 def _scale(errors: Sequence[float]) -> tuple[str, Scale]:
     """Return the scale of the errors, and the map from an error to its height from 0 to 1."""
     low, high = min(errors), max(errors)
-    if high < FAR * low:
+    if low <= 0 or high < FAR * low:
         return "linear", lambda error: (error - low) / ((high - low) or 1.0)
     return "log", lambda error: math.log(error / low) / math.log(high / low)
 

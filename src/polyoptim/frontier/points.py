@@ -133,9 +133,9 @@ class Front(Table):
     target : what was approximated: "kind" (expression, callable), its "text", and the "domains", as texts.
     arguments : all that front() was given.
     points : all of them, those that failed included, by degree, format and scheme.
-    criterion : by which error points are compared: "max_ulp" where all that were made have it in one output format,
-        else "total_error_bound" where all have it, else "sup_error". Where code computes some, those that no code
-        computes ("real") are not compared.
+    criterion : by which error points are compared: "max_ulp", or "flips" where these are made least, where all that
+        were made have it in one output format; else "total_error_bound" where all have it, else "sup_error". Where
+        code computes some, those that no code computes ("real") are not compared.
     seconds : wall time of all.
     notes : sentences about what the user should know.
 
@@ -249,12 +249,12 @@ def compared(points: Sequence[Point]) -> list[Point]:
     return [point for point in made if point.compute_format is not None] or made
 
 
-def criterion_of(points: Sequence[Point]) -> str:
-    """Return the error that all points have in common: units in the last place only of one output format."""
+def criterion_of(points: Sequence[Point], objective: str) -> str:
+    """Return the error that all points have in common; what is counted in units of the output, of one format only."""
     outputs = {point.output_format for point in points}
-    for name in CRITERIA[:-1]:
+    for name in (*(["flips"] if objective == "flips" else []), *CRITERIA[:-1]):
         known = all(getattr(point, name) is not None for point in points)
-        if points and known and (name != "max_ulp" or len(outputs) == 1):
+        if points and known and (name == "total_error_bound" or len(outputs) == 1):
             return name
     return CRITERIA[-1]
 

@@ -127,7 +127,7 @@ def front(
         raise ArgumentError(f"a front of {total} points is more than {MOST_POINTS}. Give fewer degrees or formats.")
     points = _made(target, plans, progress, total)
     text = expression.text if expression else getattr(target, "__name__", "a function")
-    criterion = criterion_of(compared(points))
+    criterion = criterion_of(compared(points), objective)
     return Front(
         target={
             "kind": "expression" if expression else "callable",

@@ -14,6 +14,7 @@ MARK = "*"
 FUSED = "fused"  # whether a product and a sum are rounded once
 CRITERION_WORDS = {
     "max_ulp": "the largest error in ulp",
+    "flips": "the share of flips",
     "total_error_bound": "the proved bound with rounding",
     "sup_error": "the largest error in exact arithmetic, for not all points have a bound with rounding",
 }
