@@ -17,6 +17,8 @@ from polyoptim.errors import StatusError as StatusError
 from polyoptim.errors import UnknownNameError as UnknownNameError
 from polyoptim.estimator import PolynomialRegressor as PolynomialRegressor
 from polyoptim.fitting import fit as fit
+from polyoptim.functions.search import function as function
+from polyoptim.functions.whole import Function as Function
 from polyoptim.racing.advice import Advice as Advice
 from polyoptim.racing.advice import advise as advise
 from polyoptim.racing.contest import race as race
