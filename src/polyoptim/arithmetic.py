@@ -53,7 +53,7 @@ def evaluate(program: Program, coef: Mapping[int, Fraction], own: Format, x: npt
     >>> evaluate(program((0, 1)), {0: Fraction(1), 1: Fraction(1, 3)}, FORMATS["float16"], [0.5]).tolist()
     [1.1669921875]
     """
-    calls = _fixed_calls(own) if own.digits is None else _float_calls(own)
+    calls = _fixed_calls(own) if own.digits is None else operations_in(own)
     known: dict[str, Any] = {f"c{power}": _held(coef[power], own) for power in program.powers}
     known["x"] = np.asarray(x, dtype=np.float64 if own.digits is not None else _integers(own))
     with np.errstate(all="ignore"):  # infinities and NaN are values
@@ -76,7 +76,8 @@ def rounded(values: Array, own: Format) -> Array:
     return np.where(np.abs(found) > float(own.largest or 0), np.copysign(np.inf, values), found)
 
 
-def _float_calls(own: Format) -> dict[str, Callable[..., Array]]:
+def operations_in(own: Format) -> dict[str, Callable[..., Array]]:
+    """Return the operations of a floating-point format, on doubles that hold its numbers: "mul", "add", "fma"."""
     if own.digits == np.finfo(np.float64).nmant + 1:
         return {"mul": np.multiply, "add": np.add, "fma": fma}
     return {

@@ -1,0 +1,91 @@
+"""The compiled loop's work in NumPy, for formats with few numbers: the same results, without waiting for a compiler."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from polyoptim.arithmetic import operations_in, rounded
+from polyoptim.exhaustive.inputs import Run
+from polyoptim.exhaustive.machine import Machine
+from polyoptim.exhaustive.truth import Truth
+from polyoptim.exhaustive_kernel import (
+    CENTRE,
+    CODES,
+    COUNT,
+    DOUBT,
+    EDGE,
+    EXACT,
+    KIND,
+    LEADING,
+    LOW,
+    REST,
+    START,
+    STEP,
+    STRIDE,
+    TERMS,
+)
+from polyoptim.formats import Format
+
+Array = npt.NDArray[np.float64]
+KINDS = {code: kind for kind, code in CODES.items()}
+
+
+def values(machine: Machine, x: Array, constants: Array) -> Array:
+    """Return the values of a machine on doubles, shape of x."""
+    calls = operations_in(machine.own)
+    registers: list[Array] = [x, *np.broadcast_to(constants[:, None], (len(constants), len(x)))]
+    registers += [x] * (machine.registers - len(registers))
+    with np.errstate(all="ignore"):
+        for code, target, a, b, c in machine.steps.tolist():
+            inputs = [registers[a], registers[b], registers[c]]
+            kind = KINDS[code]
+            registers[target] = calls[kind](*inputs[: 3 if kind == "fma" else 2])
+    return rounded(registers[machine.value], machine.output)
+
+
+def inputs_of(truth: Truth, own: Format) -> Array:
+    """Return all inputs of a truth."""
+    runs = [
+        Run(int(row[KIND]), int(row[START]), int(row[STRIDE]), int(row[COUNT]), own, float(panel[LOW]), float(panel[STEP]))
+        for row, panel in zip(truth.integers, truth.floats, strict=True)
+    ]
+    return np.concatenate([run.at(np.arange(run.count)) for run in runs])
+
+
+def true_values(truth: Truth, x: Array) -> tuple[Array, Array, Array]:
+    """Return the truth at all its inputs as sums of two doubles, and in what doubt they are."""
+    panels = np.repeat(truth.floats, truth.integers[:, COUNT], axis=0)
+    t = x - panels[:, CENTRE]
+    rest = panels[:, REST + TERMS - 1]
+    for place in range(TERMS - 2, -1, -1):
+        rest = rest * t + panels[:, REST + place]
+    leading = panels[:, LEADING]
+    s = leading + rest
+    part = s - leading
+    return s, (leading - (s - part)) + (rest - part), panels[:, DOUBT]
+
+
+def judge(s: Array, e: Array, doubt: Array, y: Array, output: Format) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Return errors in units in the last place of the truth, and verdicts: 0, 1 for a flip, 2 where it is in doubt.
+
+    Of formats with so few digits that a double holds the place of the truth between two numbers.
+    """
+    digits, finest = output.digits or 0, output.finest or 0
+    size, left, given = np.abs(s), np.where(s >= 0, e, -e), np.where(s >= 0, y, -y)
+    with np.errstate(all="ignore"):
+        edge = size + EDGE * np.ldexp(1.0, np.maximum(np.frexp(size)[1] - digits, finest))
+        exponents = [np.frexp(each)[1] for each in (np.abs(edge - doubt), edge + doubt)]
+        unit = np.ldexp(1.0, np.maximum(exponents[0] - digits, finest))
+        nearest = np.rint(size / unit) * unit
+        d = (size - nearest) + left
+        flawed = np.abs(np.abs(d) - unit / 2) <= doubt + unit * EXACT
+        flawed |= exponents[0] != exponents[1]
+        nearest = np.where(d > unit / 2, nearest + unit, np.where(d < -unit / 2, nearest - unit, nearest))
+        nearest = np.where(nearest > float(output.largest or 0), np.inf, nearest)
+        right = np.copysign(nearest, s)
+        u = np.abs((given - size) - left) / np.minimum(unit, float(output.spacing(output.largest or 0)))  # type: ignore[arg-type]
+    same = y == right
+    u = np.where(np.isnan(u), np.inf, u)
+    u = np.where(same & np.isinf(right), 0.0, u)
+    return u, np.where(flawed | np.isinf(doubt), 2, np.where(same, 0, 1))
