@@ -223,6 +223,11 @@ class Writer:
             self.constants[self._words[word]] = word
         return self._words[word]
 
+    def coefficient(self, name: str, value: Fraction) -> str:
+        """Return the name of a constant that has one of its own."""
+        self.constants[name] = Word(bits_of(value), True)
+        return name
+
     def polynomial(
         self, coef: Mapping[int, Fraction], x: str, scheme: str, prefix: str = "c", first: int = 0, step: int = 1
     ) -> str:
@@ -238,8 +243,7 @@ class Writer:
         kept = {k: value for k, value in sorted(coef.items()) if k >= first and value} or {first: Fraction(0)}
         names = {"x": x}
         for k, value in kept.items():
-            names[f"c{(k - first) // step}"] = f"{prefix}{k}"
-            self.constants[f"{prefix}{k}"] = Word(bits_of(value), True)
+            names[f"c{(k - first) // step}"] = self.coefficient(f"{prefix}{k}", value)
         order = program([(k - first) // step for k in kept], scheme, self.fma_allowed)
         for one in order.operations:
             names[one.result] = self.do(one.kind, *(names[name] for name in one.inputs))

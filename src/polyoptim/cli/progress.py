@@ -70,3 +70,41 @@ class Progress:
             self.task = self.bar.add_task("", total=self.steps, completed=self.resumed, loss=loss, gap="")
         gap = "" if self.gap is None else f", gap {self.gap:.3g}"
         self.bar.update(self.task, completed=step, loss=loss, gap=gap, refresh=True)
+
+
+class InputsProgress:
+    """A bar that shows how many inputs of all have been measured; it is told with each call."""
+
+    def __init__(self, shown: bool) -> None:
+        self.shown = shown
+        self.bar: Bar | None = None
+        self.task: Any = None
+        self.begin, self.drawn = time.monotonic(), 0.0
+
+    def __enter__(self) -> InputsProgress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def __call__(self, done: int, count: int) -> None:
+        """Draw the bar, at most ten times a second."""
+        now = time.monotonic()
+        if not self.shown or now - self.begin < PATIENCE or now - self.drawn < 1 / PER_SECOND:
+            return
+        self.drawn = now
+        if self.bar is None:
+            self.bar = Bar(
+                TextColumn("{task.percentage:.0f} % of {task.total} inputs"),
+                BarColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+                auto_refresh=False,
+            )
+            self.bar.start()
+            self.task = self.bar.add_task("", total=count)
+        self.bar.update(self.task, completed=done, total=count, refresh=True)

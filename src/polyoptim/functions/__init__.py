@@ -7,5 +7,11 @@ FUNCTIONS = Registry(
     {
         "exp2": "polyoptim.functions.exp2:RECIPE",
         "sin": "polyoptim.functions.sin:RECIPE",
+        "exp": "polyoptim.functions.exp:RECIPE",
+        "log2": "polyoptim.functions.log2:RECIPE",
+        "tanh": "polyoptim.functions.tanh:RECIPE",
+        "gelu": "polyoptim.functions.gelu:RECIPE",
+        "silu": "polyoptim.functions.silu:RECIPE",
+        "erf": "polyoptim.functions.erf:RECIPE",
     },
 )

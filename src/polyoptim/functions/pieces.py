@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 
 from flint import arb, ctx
@@ -14,6 +13,8 @@ from polyoptim.targets.expression import parse
 
 MAGIC = 3 << 22  # added to a number of less than 22 bits, it leaves the nearest whole number in the last bits
 ONE = 127 << 23  # the bits of 1.0
+SIGN = 1 << 31
+INFINITY, NAN = 0x7F800000, 0x7FC00000
 CONSTANT_BITS = 300
 
 
@@ -70,11 +71,18 @@ def power_of_two(write: Writer, power: str) -> str:
     return write.do("iadd", write.shift("shl", power, 23), write.word(ONE))
 
 
-def finite(value: Fraction) -> float:
-    """Return a float of a fraction, for a table of limits."""
-    return value.numerator / value.denominator
+def product(write: Writer, a: tuple[str, str], b: tuple[str, str]) -> tuple[str, str]:
+    """Return the product of two sums of two floats, to some 45 bits."""
+    high, low = write.two_product(a[0], b[0])
+    return high, write.add(low, write.fma(a[0], b[1], write.mul(a[1], b[0])))
 
 
-def below(x: float) -> float:
-    """Return the float32 below one that is positive."""
-    return finite(FORMATS["float32"].next_down(Fraction(x))) if math.isfinite(x) else x
+def multiple(write: Writer, a: tuple[str, str], b: str) -> tuple[str, str]:
+    """Return the product of a sum of two floats and a float, to some 45 bits."""
+    high, low = write.two_product(a[0], b)
+    return high, write.fma(a[1], b, low)
+
+
+def signed(write: Writer, size: str, x: str) -> str:
+    """Return a float that is not negative with the sign of x."""
+    return write.do("or", size, write.do("and", x, write.word(SIGN)))

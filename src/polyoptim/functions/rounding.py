@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from polyoptim.formats import Format
+from polyoptim.functions.pieces import INFINITY, signed
 from polyoptim.instructions import Writer
-
-SIGN = 1 << 31
 
 
 def narrowed(write: Writer, value: str, own: Format) -> str:
@@ -35,5 +34,4 @@ def _half(write: Writer, value: str, own: Format) -> str:
     magic = write.do("or", write.do("iadd", above, write.word((24 - own.digits) << 23)), write.word(1 << 22))
     near = write.sub(write.add(size, magic), magic)
     fits = write.do("le", near, write.number(own.largest or 0))
-    infinite = write.float_of_bits(0x7F800000)
-    return write.do("or", write.select(fits, near, infinite), write.do("and", value, write.word(SIGN)))
+    return signed(write, write.select(fits, near, write.float_of_bits(INFINITY)), value)

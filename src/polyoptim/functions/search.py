@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from polyoptim.approximating import approximate, versions
 from polyoptim.arguments import Arguments
@@ -14,6 +16,7 @@ from polyoptim.errors import ArgumentError
 from polyoptim.formats import FORMATS, Format
 from polyoptim.functions import FUNCTIONS
 from polyoptim.functions.judging import Judged, judge, numbers_of, sample, truth_of
+from polyoptim.functions.measuring import Advance, AllInputs
 from polyoptim.functions.recipe import Coefficients, Recipe, Reduced
 from polyoptim.functions.rounding import narrowed
 from polyoptim.functions.whole import Function
@@ -27,7 +30,12 @@ OWN = ("float32", "bfloat16", "float16")
 LEAST_ULP = 0.5  # of a correctly rounded function
 SEEN = 1 << 14  # inputs of the first look at a degree
 
-Progress = Callable[[int, int], None]
+
+
+@lru_cache(maxsize=2)
+def all_inputs(name: str) -> AllInputs:
+    """Return the truth of a function at every float32."""
+    return AllInputs(FUNCTIONS[name])
 
 
 def function(
@@ -37,7 +45,7 @@ def function(
     max_ulp: Any = 1.0,
     scheme: str = "horner",
     fma: bool = True,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
 ) -> Function:
     """Find a whole function: range reduction, polynomials, reconstruction and special values, for every input.
 
@@ -94,7 +102,7 @@ def function(
         degrees=search.degrees,
         coef_hex=_texts(coef),
         max_ulp=judged.max_ulp,
-        max_ulp_kind=search.kind,
+        max_ulp_kind="exhaustive",
         flips=judged.flips,
         worst_inputs=judged.worst,
         histogram=judged.histogram,
@@ -133,21 +141,24 @@ class _Search:
     scheme: str
     fma: bool
     degrees: dict[str, int] = field(default_factory=dict)
-    kind: str = "sampled"
     _coef: dict[tuple[str, int], dict[int, Fraction]] = field(default_factory=dict)
 
-    def found(self, progress: Progress | None) -> tuple[Coefficients, Body, Judged]:
+    def found(self, progress: Advance | None) -> tuple[Coefficients, Body, Judged]:
         """Return coefficients, body and what was measured of it."""
-        if self.own.name != "float32":
-            self.kind = "exhaustive"
-            self.truth = truth_of(self.recipe, numbers_of(self.own), self.own)
-        else:
-            self.truth = truth_of(self.recipe, sample(self.recipe, SEEN), self.own)
-        self.degrees = {prefix: one.degrees[-1] for prefix, one in self.recipe.reduced.items()}
-        for prefix, one in self.recipe.reduced.items():
-            self._smallest(prefix, one)
-        coef, body = self._made()
-        return coef, body, judge(body, self.truth)
+        single = self.own.name == "float32"
+        x = sample(self.recipe, SEEN) if single else numbers_of(self.own)
+        self.truth = truth_of(self.recipe, x, self.own)
+        while True:
+            self.degrees = {prefix: one.degrees[-1] for prefix, one in self.recipe.reduced.items()}
+            for prefix, one in self.recipe.reduced.items():
+                self._smallest(prefix, one)
+            coef, body = self._made()
+            judged = all_inputs(self.recipe.name).measure(body, self.most, progress) if single else judge(body, self.truth)
+            if judged.max_ulp <= self.most:
+                return coef, body, judged
+            # Those inputs are looked at first from now on.
+            x = np.concatenate([x, np.array([one for one, _ in judged.worst], dtype=np.float32)])
+            self.truth = truth_of(self.recipe, x, self.own)
 
     def _smallest(self, prefix: str, one: Reduced) -> None:
         seen: list[tuple[float, int]] = []

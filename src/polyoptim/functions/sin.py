@@ -12,7 +12,7 @@ import itertools
 import math
 from fractions import Fraction
 
-from polyoptim.functions.pieces import constant, nearest, split, whole
+from polyoptim.functions.pieces import INFINITY, SIGN, constant, nearest, split, whole
 from polyoptim.functions.recipe import Coefficients, Limit, Recipe, Reduced
 from polyoptim.instructions import MASK, Writer
 
@@ -20,7 +20,6 @@ MODERATE = 2.0**17
 QUARTER = "pi/2"
 WORDS = 8  # of 2/π, the first of them 0: what the largest float32 asks for
 BIAS = 150  # of a float's exponent, as it belongs to the last bit of its significand
-SIGN = 1 << 31
 
 
 def build(write: Writer, coef: Coefficients, scheme: str) -> str:
@@ -34,7 +33,7 @@ def build(write: Writer, coef: Coefficients, scheme: str) -> str:
     # The sign of x, and another one in the lower half of the circle.
     half = write.shift("shl", write.do("and", turns, write.word(2)), 30)
     signed = write.do("xor", value, write.do("xor", half, write.do("and", "x", write.word(SIGN))))
-    return write.select(write.do("lt", size, write.float_of_bits(0x7F800000)), signed, write.sub("x", "x"))
+    return write.select(write.do("lt", size, write.float_of_bits(INFINITY)), signed, write.sub("x", "x"))
 
 
 def _sine_or_cosine(write: Writer, coef: Coefficients, scheme: str, turns: str, high: str, low: str) -> str:

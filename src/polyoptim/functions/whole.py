@@ -17,7 +17,7 @@ from polyoptim.exporters.evaluation import identifier
 from polyoptim.exporters.function_manifest import function_manifest
 from polyoptim.exporters.sheet import Sheet
 from polyoptim.instructions import Body
-from polyoptim.registry import Registry
+from polyoptim.registry import Registry, match
 from polyoptim.result import write
 
 EXPORTERS = Registry(
@@ -115,25 +115,32 @@ class Function:
             "versions": dict(self.versions),
         }
 
-    def export(self, path: str | os.PathLike[str]) -> None:
+    def export(self, path: str | os.PathLike[str], to: str | None = None) -> None:
         """Write code with everything in it and a manifest, from which `polyoptim.verify` makes it again.
 
         Parameters
         ----------
         path : with an ending that tells the language: .h or .c for C99. The function in it has the name of the file
             and "_poly" behind.
+        to : the language by name, "header" or "source", whatever the ending.
 
         Raises
         ------
         ExportError
             For another ending.
         """
-        ending = Path(path).suffix.lower()
-        if ending not in ENDINGS:
-            raise ExportError(
-                f"{str(path)!r}: no whole function is exported with the ending {ending!r}. Use {', '.join(ENDINGS)}."
-            )
-        write(path, text_of(self, ENDINGS[ending], Path(path).stem).encode("utf-8"))
+        kind = match("export", to, EXPORTERS) if to is not None else export_kind(path)
+        write(path, text_of(self, kind, Path(path).stem).encode("utf-8"))
+
+
+def export_kind(path: str | os.PathLike[str]) -> str:
+    """Return the exporter that the ending of a file stands for."""
+    ending = Path(path).suffix.lower()
+    if ending not in ENDINGS:
+        raise ExportError(
+            f"{str(path)!r}: no whole function is exported with the ending {ending!r}. Use {', '.join(ENDINGS)}."
+        )
+    return ENDINGS[ending]
 
 
 def text_of(function: Function, export: str, name: str) -> str:
