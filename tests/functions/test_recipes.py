@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from polyoptim import function
+from polyoptim.arithmetic import evaluate_body
 from polyoptim.formats import FORMATS
 from polyoptim.functions import FUNCTIONS
 from polyoptim.functions.judging import judge, numbers_of, sample, truth_of
@@ -28,8 +30,6 @@ def body_of(name, own="float32"):
 
 
 def values(name, x):
-    from polyoptim.arithmetic import evaluate_body
-
     return evaluate_body(body_of(name), np.asarray(x, dtype=np.float32))
 
 
@@ -49,6 +49,17 @@ def test_special_values_are_bit_for_bit_what_the_recipe_says(name):
     for limit in recipe.limits:
         for end in (limit.low, limit.high):
             assert repr(float(values(name, end))) == repr(float(limit.value)), end
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_rounded_truth_at_the_ends_of_limits_is_their_value(name):
+    recipe = FUNCTIONS[name]
+    for limit in recipe.limits:
+        if limit.low == limit.high or limit.value == "nan":
+            continue
+        end = limit.high if limit.low == -math.inf else limit.low
+        found = truth_of(replace(recipe, limits=()), np.array([end], dtype=np.float32), FORMATS["float32"]).nearest
+        assert repr(float(found[0])) == repr(float(limit.value))
 
 
 @pytest.mark.parametrize("name", NAMES)

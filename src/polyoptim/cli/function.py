@@ -34,13 +34,21 @@ LATE = Registry("export", {"kind": "polyoptim.functions.whole:export_kind"})
     help="Largest error allowed, in units in the last place.",
 )
 @click.option(
-    "--scheme", metavar="NAME", default="horner", show_default=True, help="How polynomials are evaluated: horner, estrin."
+    "--scheme",
+    metavar="NAME",
+    default="horner",
+    show_default=True,
+    help="How polynomials are evaluated: horner, estrin.",
 )
 @click.option(
     "--fma/--no-fma", default=True, show_default=True, help="Whether a product and a sum are rounded once, or each."
 )
 @click.option(
-    "--export", type=WORD, metavar="FILE …", multiple=True, help="Write C (.h, .c) with everything in it and a manifest."
+    "--export",
+    type=WORD,
+    metavar="FILE …",
+    multiple=True,
+    help="Write C (.h, .c) with everything in it and a manifest.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="Print the coefficients only, one a line, as they stand in the code.")

@@ -14,7 +14,7 @@ from polyoptim.formats import FORMATS
 CLAIMS = ("degrees", "max_ulp", "max_ulp_kind", "flips", "count")
 ASKED = ("max_ulp", "scheme", "fma")
 COEFFICIENT = re.compile(
-    r"^    (?:const float )?([a-jl-z])(\d+) = (?:[\w.]*\()*\"?(-?0x[0-9a-f.]+p[+-]\d+)", re.MULTILINE
+    r"^    (?:const float )?([a-jl-qs-z])(\d+) = (?:[\w.]*\()*\"?(-?0x[0-9a-f.]+p[+-]\d+)", re.MULTILINE
 )
 
 

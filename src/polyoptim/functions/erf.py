@@ -10,11 +10,10 @@ from polyoptim.functions.pieces import clamped, signed
 from polyoptim.functions.recipe import Coefficients, Limit, Recipe, Reduced
 from polyoptim.instructions import Writer
 
-FIRST, SECOND, LAST = 0.875, 2.0, 4.0  # ends of the intervals
+FIRST, SECOND, LAST = 0.875, 2.0, 4.0  # ends of the intervals; beyond, and a little before, the value is rounded to 1
 # Near their middles, where the value is a float32 to 10 bits more: the constants of the polynomials.
 MIDDLES = float.fromhex("0x1.700fc4p+0"), float.fromhex("0x1.7ac22ap+1")
 VALUES = "0x1.ea7bb2p-1", "0x1.fffc42p-1"
-ONES = float.fromhex("0x1.f5a88ap+1")  # from where on the value is rounded to 1
 
 
 def build(write: Writer, coef: Coefficients, scheme: str) -> str:
@@ -47,10 +46,10 @@ RECIPE = Recipe(
     truth="erf(x)",
     reduced={
         "a": Reduced("erf(x)/x-1", ("0", str(FIRST)), (4, 6, 8, 10, 12, 14, 16), step=2, error="absolute"),
-        "b": _reduced(FIRST, SECOND, MIDDLES[0], VALUES[0], range(4, 12)),
-        "c": _reduced(SECOND, LAST, MIDDLES[1], VALUES[1], range(4, 14)),
+        "b": _reduced(FIRST, SECOND, MIDDLES[0], VALUES[0], range(5, 11)),
+        "c": _reduced(SECOND, LAST, MIDDLES[1], VALUES[1], range(6, 12)),
     },
     build=build,
-    limits=(Limit(-math.inf, -ONES, "-1"), Limit(ONES, math.inf, "1")),
+    limits=(Limit(-math.inf, -LAST, "-1"), Limit(LAST, math.inf, "1")),
     zeros=("0", "-0"),
 )

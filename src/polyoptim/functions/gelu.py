@@ -66,7 +66,7 @@ RECIPE = Recipe(
         "g": Reduced(
             f"erfc((1/{W}-{SHIFT})/sqrt(2))*exp((1/{W}-{SHIFT})**2/2)/(2*{W})",
             (str(Fraction(1, LAST + SHIFT) - MIDDLE), str(Fraction(1, SHIFT) - MIDDLE)),
-            tuple(range(4, 14)),
+            tuple(range(5, 12)),
             fixed={0: str(VALUE)},
         ),
         "c": REST,
@@ -74,4 +74,5 @@ RECIPE = Recipe(
     build=build,
     limits=(Limit(-math.inf, LEAST, "-0"), Limit(math.inf, math.inf, "inf")),
     zeros=("0", "-0"),
+    halved=2.0**-125,
 )

@@ -5,7 +5,8 @@ What takes all inputs of float32 is `polyoptim.solvers.exhaustive`; here are tho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ Array = npt.NDArray[Any]
 
 PRECISIONS = (120, 400, 4000)  # bits, until a value is known to CLOSE of itself
 CLOSE = 80
+FEW = 2.0**32  # a double with more bits than that is far from the middle of two float32
 BINS, PER_ULP = 129, 8  # of a histogram; the last one holds the rest
 WORST = 8  # inputs that are kept
 
@@ -121,7 +123,12 @@ def _value(root: Node, x: float) -> tuple[float, float]:
         ball = evaluate(root, arb(x))
         if ball.is_finite() and ball.rel_accuracy_bits() > CLOSE:
             high = float(ball)
-            return high, float(ball - arb(high))
+            low = ball - arb(high)
+            # Between two numbers of a format the side decides; never found where the truth is the number itself.
+            if not low.contains(0) or ball.is_exact() or math.frexp(high)[0] * FEW % 1:
+                return high, float(low)
+            if bits == PRECISIONS[-1]:
+                return high, 0.0
     raise DataError(f"the true value at {x!r} was not found in {PRECISIONS[-1]} bits.")
 
 
@@ -134,8 +141,19 @@ def _odd(high: Array, low: Array) -> Array:
 
 def judge(body: Body, truth: Truth) -> Judged:
     """Return how far the values of a body are from the truth, where both are NaN not at all."""
+    return judged(evaluate_body(body, truth.x), truth)
+
+
+def judged(values: Array, truth: Truth, known: Mapping[int, tuple[float, bool]] | None = None) -> Judged:
+    """Return how far values are from the truth.
+
+    Parameters
+    ----------
+    values : float32, at the inputs of the truth.
+    known : errors by place, and whether they are flips, where the truth does not decide.
+    """
     with np.errstate(all="ignore"):  # infinities and NaN are values
-        found = evaluate_body(body, truth.x).astype(np.float64)
+        found = values.astype(np.float64)
         expected = truth.nearest
         same = (found == expected) & (np.signbit(found) == np.signbit(expected)) | (
             np.isnan(found) & np.isnan(expected)
@@ -143,8 +161,11 @@ def judge(body: Body, truth: Truth) -> Judged:
         errors = np.abs((found - truth.high) - truth.low) / truth.units
         exact = np.isinf(expected) | np.isnan(expected) | (truth.high == 0)  # the same, or wrong altogether
         errors = np.where(exact, np.where(same, 0.0, np.inf), np.where(np.isnan(errors), np.inf, errors))
+    for place, (error, flip) in (known or {}).items():
+        errors[place], same[place] = error, not flip
     bins = np.minimum(np.minimum(errors, BINS) * PER_ULP, BINS - 1).astype(np.int64)
-    order = np.argsort(-errors, kind="stable")[:WORST]
+    largest = np.argpartition(-errors, WORST)[:WORST] if len(errors) > WORST else np.arange(len(errors))
+    order = largest[np.argsort(-errors[largest], kind="stable")]
     return Judged(
         float(errors.max()),
         float(np.mean(~same)),
@@ -152,6 +173,15 @@ def judge(body: Body, truth: Truth) -> Judged:
         tuple(np.bincount(bins, minlength=BINS).tolist()),
         len(errors),
     )
+
+
+def together(parts: Sequence[Judged]) -> Judged:
+    """Return what parts of the inputs give together."""
+    count = sum(part.count for part in parts)
+    worst = sorted({pair for part in parts for pair in part.worst}, key=lambda pair: -pair[1])[:WORST]
+    histogram = tuple(sum(values) for values in zip(*(part.histogram for part in parts), strict=True))
+    flips = sum(part.flips * part.count for part in parts) / count
+    return Judged(max(part.max_ulp for part in parts), flips, tuple(worst), histogram, count)
 
 
 def numbers_of(own: Format) -> Array:

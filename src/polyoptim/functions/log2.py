@@ -7,7 +7,6 @@ elsewhere only the last sum is rounded noticeably.
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 
 from polyoptim.functions.pieces import INFINITY, NAN, SIGN, constant, nearest
 from polyoptim.functions.recipe import Coefficients, Limit, Recipe, Reduced

@@ -14,8 +14,9 @@ from polyoptim.exhaustive import Measured, Meter, Run, Truth, machine_of, runs_o
 from polyoptim.exhaustive_kernel import COUNT, KIND, LEADING, LOW, PANEL_FLOATS, PANEL_INTEGERS, START, STEP, STRIDE
 from polyoptim.formats import FORMATS
 from polyoptim.functions import judging
-from polyoptim.functions.judging import BINS, WORST, Judged
+from polyoptim.functions.judging import BINS, Judged, together
 from polyoptim.functions.recipe import Recipe
+from polyoptim.functions.turning import Turning
 from polyoptim.instructions import Body, Instruction, Word, bits_of
 from polyoptim.targets.expression import parse
 
@@ -25,6 +26,8 @@ LEAST, LARGEST = Fraction(1, 2**149), SINGLE.largest or Fraction(0)
 PANEL = 1 << 18  # inputs of a panel in which a function is one number
 NANS = ((0x7F800001, 0x80000000), (0xFF800001, 0x100000000))  # patterns
 CHUNK = 1 << 20
+ONE = SINGLE.next_down(Fraction(1))  # up to here sines are found in panels
+MORE = 2.0**-400  # what is too little to matter but where it decides
 COUNT_OF_ALL = 1 << 32
 
 
@@ -38,12 +41,17 @@ class AllInputs:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
+        self._known: dict[Body, Judged] = {}
         limits = recipe.limits
         low = max((one.high for one in limits if one.low == -math.inf), default=-math.inf)
         high = min((one.low for one in limits if one.high == math.inf), default=math.inf)
         first = SINGLE.next_up(Fraction(low)) if math.isfinite(low) else -LARGEST
         last = SINGLE.next_down(Fraction(high)) if math.isfinite(high) else LARGEST
-        self.ordinary = truth_of(parse(recipe.truth).root, _runs(first, last), SINGLE)
+        self.root = parse(recipe.truth).root
+        if recipe.turns:
+            first, last = -ONE, ONE
+        least = SINGLE.next_up(Fraction(recipe.halved))
+        self.ordinary = truth_of(self.root, _runs(first, last, least), SINGLE)
         # Where the function is one number, its text and a truth which is 1 everywhere.
         self.constant = [
             (one.value, _ones(_runs(_finite(one.low), _finite(one.high)))) for one in limits if one.low < one.high
@@ -57,7 +65,9 @@ class AllInputs:
         most_ulp : the work stops where an error is above it.
         advance : told how far the work is.
         """
-        parts = [self._special(body)]
+        if body in self._known:
+            return self._known[body]
+        parts = [self._special(body), *self._halved(body)]
         jobs = [(body, self.ordinary, _judged)]
         jobs += [(_checked(body, value), truth, _right_or_wrong) for value, truth in self.constant]
         for one, truth, read in jobs:
@@ -67,7 +77,34 @@ class AllInputs:
                 meter = Meter(truth, machine)
                 found = meter.measure(patterns, _after(sum(part.count for part in parts), advance), most_ulp)
                 parts.append(read(found, meter, patterns))
-        return _together(parts)
+        if self.recipe.turns:
+            self._turning(body, parts, most_ulp, advance)
+        judged = together(parts)
+        if judged.max_ulp <= most_ulp:  # so that all inputs were tried
+            self._known[body] = judged
+        return judged
+
+    def _turning(self, body: Body, parts: list[Judged], most_ulp: float, advance: Advance | None) -> None:
+        """Add what a body gives at all inputs from 1 on, and up to -1."""
+        so_far = together(parts)
+        for part in Turning(body, self.root).parts():
+            so_far = together([so_far, part])
+            if advance is not None:
+                advance(so_far.count, COUNT_OF_ALL)
+            if so_far.max_ulp > most_ulp:
+                break
+        parts[:] = [so_far]
+
+    def _halved(self, body: Body) -> list[Judged]:
+        """Return how far a body is from the truth where that is half of x and a little more."""
+        end = bits_of(self.recipe.halved) + 1
+        parts = []
+        for begin in range(1, end, CHUNK):
+            x = np.arange(begin, min(begin + CHUNK, end), dtype=np.uint32).view(np.float32)
+            for each in (x, -x):
+                more = np.full(len(x), MORE)
+                parts.append(judging.judge(body, judging.Truth(each, each.astype(np.float64) / 2, more, SINGLE)))
+        return parts
 
     def _special(self, body: Body) -> Judged:
         """Return what a body does with both zeros, both infinities and every NaN."""
@@ -80,24 +117,22 @@ class AllInputs:
                 wrong += int(np.sum(~np.isnan(evaluate_body(body, bits.view(np.float32)))))
                 count += len(bits)
         worst = ((math.nan, math.inf),) if wrong else ()
-        return _together([found, Judged(math.inf if wrong else 0.0, wrong / count, worst, _bins(count, wrong), count)])
+        return together([found, Judged(math.inf if wrong else 0.0, wrong / count, worst, _bins(count, wrong), count)])
 
 
 def _finite(end: float) -> Fraction:
     return Fraction(end) if math.isfinite(end) else LARGEST if end > 0 else -LARGEST
 
 
-def _runs(first: Fraction, last: Fraction) -> list[Run]:
-    """Return the numbers of an interval but for 0."""
-    halves = [(first, min(last, -LEAST)), (max(first, LEAST), last)]
+def _runs(first: Fraction, last: Fraction, least: Fraction = LEAST) -> list[Run]:
+    """Return the numbers of an interval but for those nearer to 0 than `least`."""
+    halves = [(first, min(last, -least)), (max(first, least), last)]
     return runs_of(SINGLE, [(low, high) for low, high in halves if low <= high])
 
 
 def _ones(runs: Sequence[Run]) -> Truth:
     """Return the truth of a function that is 1."""
-    parts = [
-        run.part(begin, min(begin + PANEL, run.count)) for run in runs for begin in range(0, run.count, PANEL)
-    ]
+    parts = [run.part(begin, min(begin + PANEL, run.count)) for run in runs for begin in range(0, run.count, PANEL)]
     integers = np.zeros((len(parts), PANEL_INTEGERS), dtype=np.int64)
     floats = np.zeros((len(parts), PANEL_FLOATS))
     for place, run in enumerate(parts):
@@ -138,12 +173,3 @@ def _right_or_wrong(found: Measured, meter: Meter, patterns: Any) -> Judged:  # 
 
 def _bins(count: int, wrong: int) -> tuple[int, ...]:
     return (count - wrong, *[0] * (BINS - 2), wrong)
-
-
-def _together(parts: Sequence[Judged]) -> Judged:
-    """Return what parts of the inputs give together."""
-    count = sum(part.count for part in parts)
-    worst = sorted((pair for part in parts for pair in part.worst), key=lambda pair: -pair[1])[:WORST]
-    histogram = tuple(sum(values) for values in zip(*(part.histogram for part in parts), strict=True))
-    flips = sum(part.flips * part.count for part in parts) / count
-    return Judged(max(part.max_ulp for part in parts), flips, tuple(worst), histogram, count)

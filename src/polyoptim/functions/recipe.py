@@ -65,6 +65,9 @@ class Recipe:
     build : writes the function of the found coefficients, in a scheme, and returns the name of its value.
     limits : where the truth is not evaluated; ±inf and NaN are among the inputs too.
     zeros : the values at +0 and at -0, as text, which tells the sign of a zero.
+    halved : for abs(x) up to it the truth is x / 2 and a little more, which is known to decide how halves of odd
+        subnormal numbers are rounded; so many that balls would take long.
+    turns : whether it is the sine, whose large inputs are measured by `polyoptim.functions.turning`.
     needs_fma : whether its reduction is exact only where a product and a sum are rounded once.
     """
 
@@ -74,4 +77,6 @@ class Recipe:
     build: Callable[[Writer, Coefficients, str], str]
     limits: tuple[Limit, ...]
     zeros: tuple[str, str]
+    halved: float = 0.0
+    turns: bool = False
     needs_fma: bool = True

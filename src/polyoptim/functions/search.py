@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -31,11 +32,18 @@ LEAST_ULP = 0.5  # of a correctly rounded function
 SEEN = 1 << 14  # inputs of the first look at a degree
 
 
-
 @lru_cache(maxsize=2)
-def all_inputs(name: str) -> AllInputs:
-    """Return the truth of a function at every float32."""
+def _all_inputs(name: str) -> AllInputs:
     return AllInputs(FUNCTIONS[name])
+
+
+def measured(
+    recipe: Recipe, body: Body, own: Format, most_ulp: float = math.inf, advance: Advance | None = None
+) -> Judged:
+    """Return how far a body is from the truth at every input of a format; see `AllInputs.measure`."""
+    if own.name == "float32":
+        return _all_inputs(recipe.name).measure(body, most_ulp, advance)
+    return judge(body, truth_of(recipe, numbers_of(own), own))
 
 
 def function(
@@ -153,7 +161,7 @@ class _Search:
             for prefix, one in self.recipe.reduced.items():
                 self._smallest(prefix, one)
             coef, body = self._made()
-            judged = all_inputs(self.recipe.name).measure(body, self.most, progress) if single else judge(body, self.truth)
+            judged = measured(self.recipe, body, self.own, self.most, progress) if single else judge(body, self.truth)
             if judged.max_ulp <= self.most:
                 return coef, body, judged
             # Those inputs are looked at first from now on.

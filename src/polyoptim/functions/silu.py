@@ -48,4 +48,5 @@ RECIPE = Recipe(
     build=build,
     limits=(Limit(-math.inf, LEAST, "-0"), Limit(math.inf, math.inf, "inf")),
     zeros=("0", "-0"),
+    halved=2.0**-125,
 )

@@ -134,4 +134,5 @@ RECIPE = Recipe(
     build=build,
     limits=(Limit(-math.inf, -math.inf, "nan"), Limit(math.inf, math.inf, "nan")),
     zeros=("0", "-0"),
+    turns=True,
 )

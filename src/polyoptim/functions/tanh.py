@@ -10,7 +10,7 @@ from polyoptim.functions.recipe import Coefficients, Limit, Recipe, Reduced
 from polyoptim.instructions import Writer
 
 NEAR = 0.5625  # where tanh is a little above 1/2
-ONES = float.fromhex("0x1.205968p+3")  # above 13 ln 2, from where on the value is rounded to 1
+ONES = 10.0  # beyond 13 ln 2, from where on the value is rounded to 1
 
 
 def build(write: Writer, coef: Coefficients, scheme: str) -> str:
@@ -19,7 +19,7 @@ def build(write: Writer, coef: Coefficients, scheme: str) -> str:
     square = write.mul(size, size)
     cube = write.mul(size, square)
     near = write.fma(cube, write.polynomial(coef["t"], square, scheme, "t", 3, 2), size)
-    far = _far(write, coef, scheme, clamped(write, size, 0, 10))
+    far = _far(write, coef, scheme, clamped(write, size, 0, ONES))
     return signed(write, write.select(write.do("lt", size, write.number(NEAR)), near, far), "x")
 
 
