@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from importlib.metadata import version
 from typing import Any
@@ -18,14 +19,19 @@ from polyoptim.canonical import plain
 from polyoptim.checker import check as check_certificate
 from polyoptim.errors import ArgumentError, DataError, PolyoptimError
 from polyoptim.formats import Format, computing, find_format, read_format
+from polyoptim.measuring import Measurement, is_measured, measure
 from polyoptim.registry import match
 from polyoptim.request import (
     END_BITS,
+    SHIPPED,
+    check_shipped,
     ends_of,
     exact_text,
     hold,
+    inner_ends,
     read_domains,
     read_fixed,
+    read_inputs,
     read_powers,
     read_target,
     read_through,
@@ -36,6 +42,7 @@ from polyoptim.request import (
 )
 from polyoptim.result import Result
 from polyoptim.schemes import GUARDS, SCHEMES, program_of
+from polyoptim.shipped import Computed, Shipped, search_shipped
 from polyoptim.solution import Status, Trace
 from polyoptim.solvers.approximation import (
     Approximated,
@@ -51,8 +58,9 @@ from polyoptim.solvers.rounding_bound import RoundingBound, rounding_bound
 from polyoptim.solvers.supremum import enclose
 from polyoptim.targets.constants import Constant
 from polyoptim.targets.expression import Expression
+from polyoptim.targets.nodes import Node
 
-OBJECTIVES = ("minimax", "l2", "l1")
+OBJECTIVES = ("minimax", "l2", "l1", *SHIPPED)
 FIRST_DEGREE = 0
 
 
@@ -73,7 +81,10 @@ def approximate(
     fma: bool = True,
     compute_format: Any = None,
     output_format: Any = None,
+    inputs: str = "all",
+    exhaustive: bool = False,
     guard: str = "none",
+    progress: Callable[[int, int], object] | None = None,
 ) -> Result:
     """Approximate a function by a polynomial whose coefficients are numbers of a format.
 
@@ -93,7 +104,9 @@ def approximate(
     format : "float64", "float32", "float16", "bfloat16", "real" (nothing is rounded), fixed point such as "q5.26", or a
         list, one for each power, ascending.
     objective : what is least: "minimax", the largest error; "l2", the root of the integral of its square; or "l1", the
-        integral of its abs. A tolerance is one for the largest error all the same.
+        integral of its abs; or, of the values that code gives, with every operation rounded in `scheme`,
+        `compute_format` and `output_format`: "ulp", the largest error in units in the last place, or "flips", the share
+        of results that are not the correctly rounded ones. A tolerance is one for the largest error all the same.
     through : values of x at which the polynomial has the value of the target.
     prove : whether the error is proved; sampled where not.
     scheme, fma : in which order code evaluates the polynomial, "horner" or "estrin", and whether a product and a sum
@@ -101,6 +114,12 @@ def approximate(
     compute_format : the format of x and of all results of operations; by default the narrowest that holds the numbers
         of all coefficients.
     output_format : the format to which the value is rounded in the end, by default that of the operations.
+    inputs : over which inputs code is measured: "all" numbers of the format in the domain, or "grid", the 2^24
+        multiples of 2^-24 of its length, as a range reduction leaves them (half of all numbers in [0, 1) are below
+        2^-63).
+    exhaustive : whether all inputs of float32 are tried too; those of float16 and bfloat16 always are, and those of a
+        grid, and where the objective asks for it.
+    progress : called with (work done, work in all) now and then.
     guard : what code does with an x outside the domain: "none" (whatever the polynomial is there), "clamp" (the value
         at the nearest end) or "nan".
 
@@ -110,7 +129,8 @@ def approximate(
         With `coef` in powers of x, `coef_hex`, `sup_error`, `sup_error_kind`, `sup_error_bound`, `loss` (the value of
         the objective), `lower_bound` (what no such polynomial's is below), `gap` and `certificate`; and
         `total_error_bound`, which adds to `sup_error_bound` what rounding adds in that scheme, for every x of the
-        domain that is a number of the format.
+        domain that is a number of the format. Where inputs were tried, with `max_ulp`, `flips`, `worst_inputs` and
+        `max_ulp_kind`. Ctrl-C ends a search for "ulp" or "flips" with the best so far and the status "interrupted".
 
     Raises
     ------
@@ -125,7 +145,7 @@ def approximate(
     >>> found.sup_error_kind, f"{found.sup_error:.4g}", found.coef_hex[0]
     ('proved', '8.559e-05', '0x1p+0')
     """
-    arguments = {name: value for name, value in locals().items() if name != "target"}
+    arguments = {name: value for name, value in locals().items() if name not in ("target", "progress")}
     begin = time.perf_counter()
     check = Arguments()
     sought = check(lambda: read_target(target))
@@ -135,6 +155,8 @@ def approximate(
     check(lambda: match("scheme", scheme, SCHEMES))
     check(lambda: match("guard", guard, GUARDS))
     check(lambda: read_truth(fma, "fma"))
+    check(lambda: read_truth(exhaustive, "exhaustive"))
+    check(lambda: read_inputs(inputs))
     check(lambda: compute_format is None or find_format(compute_format))
     check(lambda: output_format is None or find_format(output_format))
     bound = check(lambda: None if tolerance is None else read_tolerance(tolerance))
@@ -143,6 +165,8 @@ def approximate(
     points = check(lambda: read_through(through))
     check.done()
     assert pieces is not None  # noqa: S101
+    check(lambda: check_shipped(objective, sought[0], through))
+    check.done()
     ends = tuple((low.below(END_BITS), high.above(END_BITS)) for low, high in pieces)
     expression, root = sought
     side = None if powers is not None else parity(root, ends)
@@ -155,7 +179,8 @@ def approximate(
         formats = read_format(format, own)
         computing(formats, compute_format, output_format)
         given = {power: hold(held[power], power, own, formats) for power in held}
-        return Asked(root, weight, ends, own, formats, given, points, objective)
+        least = "minimax" if objective in SHIPPED else objective
+        return Asked(root, weight, ends, own, formats, given, points, least)
 
     try:
         found = (
@@ -169,19 +194,66 @@ def approximate(
         raise DataError(
             f"the search left the range of float64: {error}. Scale x or the target, so that both are nearer to 1."
         ) from error
+    computed = _computed(found, arguments)
+    shipped = _shipped(found, computed, pieces, objective, progress)
+    if shipped is not None:
+        found = replace(found, coef=shipped.coef)
     enclosure = (
         enclose(root, found.coef, [ends_of(one) for one in pieces], error=weight) if prove and expression else None
     )
     rounding = (
         _rounding(enclosure.statement, ends, found, arguments) if enclosure is not None and enclosure.proved else None
     )
+    measured = None
+    if isinstance(root, Node) and computed is not None and (shipped or is_measured(computed, exhaustive)):
+        measured = measure(root, found.coef, computed, inner_ends(pieces), progress)
     seconds = time.perf_counter() - begin
     told = {
         "domain": [[exact_text(low), exact_text(high)] for low, high in pieces],
         "fixed": {str(power): exact_text(value) for power, value in held.items()} or None,
         "through": [str(x) for x in points] or None,
     }
-    return _result(expression, target, pieces, found, enclosure, rounding, {**arguments, **told}, seconds)
+    result = _result(expression, target, pieces, found, enclosure, rounding, {**arguments, **told}, seconds)
+    return result if measured is None else _with_measurement(result, measured, shipped)
+
+
+def _computed(found: Approximated, arguments: Mapping[str, Any]) -> Computed | None:
+    """Return how code evaluates the polynomial; None where no format is given to compute in."""
+    own, output = computing(found.asked.formats, arguments["compute_format"], arguments["output_format"])
+    if own is None or output is None:
+        if arguments["objective"] in SHIPPED or arguments["exhaustive"]:
+            raise ArgumentError("there is no format to compute in. Give compute_format, such as 'float32'.")
+        return None
+    return Computed(own, output, arguments["scheme"], arguments["fma"], arguments["inputs"])
+
+
+def _shipped(
+    found: Approximated,
+    computed: Computed | None,
+    pieces: Sequence[tuple[Constant, Constant]],
+    objective: str,
+    progress: Callable[[int, int], object] | None,
+) -> Shipped | None:
+    if objective not in SHIPPED or computed is None:
+        return None
+    return search_shipped(found.asked, computed, inner_ends(pieces), found.coef, objective, progress)
+
+
+def _with_measurement(result: Result, measured: Measurement, shipped: Shipped | None) -> Result:
+    """Return a result with what was found on all inputs; of a search for it, that is its loss."""
+    found = {
+        **{name: getattr(measured, name) for name in ("max_ulp", "flips", "worst_inputs")},
+        "max_ulp_kind": measured.kind,
+        "ulp_histogram": measured.histogram,
+        "input_count": measured.count,
+        "notes": result.notes + measured.notes,
+    }
+    if shipped is not None:
+        loss = measured.max_ulp if result.arguments["objective"] == "ulp" else measured.flips
+        found |= {"loss": loss, "lower_bound": None, "gap": None}
+        if shipped.interrupted:
+            found |= {"status": Status.INTERRUPTED, "message": "Interrupted; the best so far was kept."}
+    return replace(result, **found)
 
 
 def _rounding(

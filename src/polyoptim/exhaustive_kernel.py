@@ -24,7 +24,10 @@ KIND, START, STRIDE, COUNT, PANEL_INTEGERS = range(5)
 LOW, STEP, CENTRE, DOUBT, LEADING, REST = range(6)
 PANEL_FLOATS = REST + TERMS
 EXACT = 2.0**-50  # of a unit in the last place: what is rounded when the truth's place between two numbers is found
-EDGE, EDGE_DOUBLE = 2.0**-15, 2.0**-8  # of a unit: how near below a power of two a value counts as it; the second of float64
+EDGE, EDGE_DOUBLE = (
+    2.0**-15,
+    2.0**-8,
+)  # of a unit: how near below a power of two a value counts as it; the second of float64
 BITS, GRID = range(2)  # kinds of a panel: float32 patterns, or multiples of a step
 
 # What each operation does with its inputs a, b, c, read as float32 ("f"), int32 ("i") or uint32 ("u"), and its result.
@@ -162,7 +165,7 @@ def true_values(n, x, panel, s, e):
 @numba.njit("void(int64, float64[::1], int64[::1], float64[::1], float64, float64[::1], float64[::1], "
             "float64[::1], int64[::1], float64[::1], int64[::1], int64[::1])", **OPTIONS)
 def judge(n, s, bits, e, doubt, y, output, unit, unit_bits, u, u_bits, verdict):
-    """Find the error of each value in units in the last place of the truth, and the verdict: 1 for a flip, 2 for doubt."""
+    """Find the error of each value in units in the last place of the truth; and verdicts: 1 for a flip, 2 for doubt."""
     digits, finest, largest, widest = int(output[0]), int(output[1]), output[2], output[3]
     least = 1023 + finest if 1023 + finest > 1 else 1
     near = EDGE_DOUBLE if digits == 53 else EDGE
@@ -312,15 +315,26 @@ def kernel() -> ModuleType:
     branches = []
     for kind, code in CODES.items():
         inputs, result, value = WORDS[kind]
-        named = [f"{name} = {ROWS[one]}[program[j, {place}]]" for place, (name, one) in enumerate(zip("abc", inputs, strict=False), 2)]
+        named = [f"{'abc'[place]} = {ROWS[one]}[program[j, {place + 2}]]" for place, one in enumerate(inputs)]
         lines = [*named, f"out = {ROWS[result]}[program[j, 1]]", "for i in range(n):", f"    out[i] = {value}"]
         word = "elif" if code else "if"
-        branches.append("".join(f"\n            {line}" for line in [f"{word} code == {code}:"]))
-        branches[-1] = f"        {word} code == {code}:\n" + "".join(f"            {line}\n" for line in lines)
-    text = TEXT.replace("DISPATCH\n", "".join(branches))
+        branches.append(f"        {word} code == {code}:\n" + "".join(f"            {line}\n" for line in lines))
     constants = {
-        "CENTRE": CENTRE, "DOUBT": DOUBT, "LEADING": LEADING, "REST": REST, "LOW": LOW, "STEP": STEP,
-        "BLOCK": BLOCK, "BINS": BINS, "PER_ULP": PER_ULP, "MUL": CODES["mul"], "ADD": CODES["add"], "EXACT": EXACT, "EDGE": EDGE, "EDGE_DOUBLE": EDGE_DOUBLE,
-    }  # fmt: skip
-    lines = "".join(f"{name} = {value!r}\n" for name, value in constants.items())
-    return compiled(f"{HEAD}{lines}{text}").module
+        "CENTRE": CENTRE,
+        "DOUBT": DOUBT,
+        "LEADING": LEADING,
+        "REST": REST,
+        "LOW": LOW,
+        "STEP": STEP,
+        "BLOCK": BLOCK,
+        "BINS": BINS,
+        "PER_ULP": PER_ULP,
+        "MUL": CODES["mul"],
+        "ADD": CODES["add"],
+        "EXACT": EXACT,
+        "EDGE": EDGE,
+        "EDGE_DOUBLE": EDGE_DOUBLE,
+    }
+    given = "".join(f"{name} = {value!r}\n" for name, value in constants.items())
+    text = TEXT.replace("DISPATCH\n", "".join(branches))
+    return compiled(f"{HEAD}{given}{text}").module

@@ -12,10 +12,13 @@ import numpy as np
 from polyoptim.arguments import check_powers
 from polyoptim.errors import ArgumentError
 from polyoptim.formats import Format
+from polyoptim.registry import match
 from polyoptim.targets.constants import Constant, read_constant
 from polyoptim.targets.expression import Expression, number, parse
 from polyoptim.targets.nodes import Node
 
+SHIPPED = ("ulp", "flips")  # objectives in the arithmetic that ships
+INPUTS = ("all", "grid")
 END_BITS = 160  # to which ends that are no rational numbers are rounded outwards
 
 
@@ -127,6 +130,28 @@ def hold(value: Constant, power: int, powers: Sequence[int], formats: Sequence[F
     raise ArgumentError(
         f"fixed coefficient {value.text} of power {power} is no number of {own}. Give one, such as {float(nearest)!r}."
     )
+
+
+def read_inputs(inputs: Any) -> str:
+    """Return over which inputs a measurement is: "all" or "grid"."""
+    return match("inputs", inputs, INPUTS)
+
+
+def check_shipped(objective: str, expression: Expression | None, through: Any) -> None:
+    """Raise for what a search in the arithmetic that ships cannot have."""
+    if objective not in SHIPPED:
+        return
+    if expression is None:
+        raise ArgumentError(
+            f"objective {objective!r} needs an expression in x: of another function nothing tells the true value."
+        )
+    if through is not None:
+        raise ArgumentError(f"objective {objective!r} knows no points to go through. Fix a coefficient instead.")
+
+
+def inner_ends(pieces: Sequence[tuple[Constant, Constant]]) -> list[tuple[Fraction, Fraction]]:
+    """Return intervals with rational ends inside those of a domain, for numbers that lie in it."""
+    return [(low.above(END_BITS), high.below(END_BITS)) for low, high in pieces]
 
 
 def read_through(through: Any) -> tuple[Fraction, ...]:

@@ -109,6 +109,13 @@ class Result:
     coef_hex : the coefficients as they stand in their format, lowest power first: hexadecimal floats, integers of fixed
         point, fractions where nothing is rounded.
     certificate : with which anybody can check `sup_error_bound` again; None where nothing was proved.
+    max_ulp, flips : of an approximation whose inputs were tried, in the scheme and the formats that are asked for: the
+        largest error in units in the last place of the true value, and the share, from 0 to 1, of results that are not
+        the correctly rounded ones; None for others.
+    max_ulp_kind : how both were obtained: "exhaustive", or "sampled" where the inputs are only some of the format's.
+    worst_inputs : the inputs with the largest errors, the largest first.
+    ulp_histogram, input_count : ``[from, to, inputs]`` for errors in units in the last place, the last `to` None where
+        it has no end; and how many inputs there were.
     terms, domains : with several columns of x: the power of each column in each coefficient, and the range of each
         column; `domain` is then that of the first. None with one column.
     """
@@ -147,6 +154,12 @@ class Result:
     lower_bound: float | None = None
     coef_hex: tuple[str, ...] | None = None
     certificate: Mapping[str, Any] | None = None
+    max_ulp: float | None = None
+    flips: float | None = None
+    max_ulp_kind: str | None = None
+    worst_inputs: tuple[float, ...] | None = None
+    ulp_histogram: tuple[tuple[float, float | None, int], ...] | None = None
+    input_count: int | None = None
     terms: tuple[tuple[int, ...], ...] | None = None
     domains: tuple[tuple[float, float], ...] | None = None
 
@@ -213,6 +226,11 @@ class Result:
         return Domain(*self.domain, self.window)
 
     @property
+    def flips_kind(self) -> str | None:
+        """How `flips` was obtained: as `max_ulp`, on the same inputs."""
+        return self.max_ulp_kind
+
+    @property
     def degree(self) -> int:
         """The highest power."""
         return max(self.powers)
@@ -268,6 +286,7 @@ class Result:
         return {
             **document,
             "coef": self.coef.tolist(),
+            "flips_kind": self.flips_kind,
             "optimum_coef": None if self.optimum_coef is None else self.optimum_coef.tolist(),
             "formula": self.formula,
             "formula_note": self.formula_note,

@@ -24,6 +24,12 @@ LATER = (
     "lower_bound",
     "coef_hex",
     "certificate",
+    "max_ulp",
+    "flips",
+    "max_ulp_kind",
+    "worst_inputs",
+    "ulp_histogram",
+    "input_count",
 )  # fields that older files lack
 VERSION = 1
 VERBS = ("train", "fit", "approximate")
@@ -68,6 +74,9 @@ def to_document(result: Any) -> dict[str, Any]:
         "terms": None if result.terms is None else [list(term) for term in result.terms],
         "coef_hex": None if result.coef_hex is None else list(result.coef_hex),
         "certificate": None if result.certificate is None else dict(result.certificate),
+        "max_ulp": _finite(result.max_ulp),
+        "worst_inputs": None if result.worst_inputs is None else list(result.worst_inputs),
+        "ulp_histogram": None if result.ulp_histogram is None else [list(one) for one in result.ulp_histogram],
         "domains": None if result.domains is None else [list(ends) for ends in result.domains],
     }
 
@@ -244,6 +253,11 @@ def _target(value: Any) -> dict[str, Any]:
     return target
 
 
+def _bin(value: list[Any]) -> tuple[float, float | None, int]:
+    _need(len(value) == 3 and value[0] is not None, "a bin: from, to, inputs")
+    return value[0], value[1], _integer(int(value[2]))
+
+
 def _verb(value: Any) -> str:
     _need(value in VERBS, f"one of {', '.join(VERBS)}")
     return str(value)
@@ -372,6 +386,12 @@ FIELDS: dict[str, Check] = {
     "lower_bound": _or_none(_number),
     "coef_hex": _or_none(lambda value: tuple(_list(_text)(value))),
     "certificate": _or_none(_mapping(_anything)),
+    "max_ulp": _or_none(_number),
+    "flips": _or_none(_number),
+    "max_ulp_kind": _or_none(_text),
+    "worst_inputs": _or_none(lambda value: tuple(_list(_number)(value))),
+    "ulp_histogram": _or_none(lambda value: tuple(map(_bin, _list(_list(_or_none(_number)))(value)))),
+    "input_count": _or_none(_integer),
     "terms": _or_none(lambda value: tuple(tuple(term) for term in _list(_list(_integer))(value))),
     "domains": _or_none(lambda value: tuple(_list(_interval)(value))),
 }

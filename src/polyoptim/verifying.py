@@ -283,7 +283,7 @@ def _proved_again(file: _File, reasons: list[str]) -> float | None:
         raise _RefutedError(
             f"The error of its coefficients is {checked.lower!r} or more; the file says at most {claim!r}."
         )
-    if not (manifest["sup_error"] <= checked.upper and manifest["lower_bound"] <= manifest["loss"]):
+    if not (manifest["sup_error"] <= checked.upper and (manifest["lower_bound"] or 0.0) <= manifest["loss"]):
         raise _RefutedError(f"The error is at most {checked.upper!r}, or the lower bound is above what was reached.")
     reasons.append(f"Proved again: the largest error of its coefficients is at most {checked.upper:.10g}.")
     _rounding_again(file, found, reasons)

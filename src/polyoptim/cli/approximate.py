@@ -10,7 +10,9 @@ from typing import Any
 import rich_click as click
 
 import polyoptim
+from polyoptim.cli.codes import DONE, INTERRUPTED
 from polyoptim.cli.files import check_files, write_files
+from polyoptim.cli.many import bar
 from polyoptim.cli.output import emit
 from polyoptim.cli.words import NUMBER, WORD, Command, coefficients, powers, words
 from polyoptim.registry import Registry
@@ -21,7 +23,7 @@ LATE = Registry("report", {"text": "polyoptim.reports.text:report"})
 PANELS = {
     "Problem": ("--domain", "--degree", "--tolerance", "--powers", "--fixed", "--through", "--error"),
     "Numbers": ("--format", "--objective", "--no-prove"),
-    "Code": ("--scheme", "--fma", "--compute-format", "--output-format", "--guard"),
+    "Code": ("--scheme", "--fma", "--compute-format", "--output-format", "--inputs", "--exhaustive", "--guard"),
     "Output": ("--save", "--plot", "--export", "--json", "--quiet", "--help"),
 }
 
@@ -55,7 +57,13 @@ PANELS = {
     show_default=True,
     help="Of the coefficients: float64, float32, float16, bfloat16, q5.26, real, or one for each power.",
 )
-@click.option("--objective", metavar="NAME", default="minimax", show_default=True, help="Is least: minimax, l2, l1.")
+@click.option(
+    "--objective",
+    metavar="NAME",
+    default="minimax",
+    show_default=True,
+    help="Is least: minimax, l2, l1; in the arithmetic that ships ulp, flips.",
+)
 @click.option(
     "--scheme", metavar="NAME", default="horner", show_default=True, help="How code evaluates it: horner or estrin."
 )
@@ -64,6 +72,16 @@ PANELS = {
 )
 @click.option("--compute-format", metavar="NAME", help="Of x and every operation.  [default: the coefficients']")
 @click.option("--output-format", metavar="NAME", help="To which the value is rounded.  [default: the compute format]")
+@click.option(
+    "--inputs",
+    metavar="NAME",
+    default="all",
+    show_default=True,
+    help="Are tried: all numbers of the format, or grid, 2^24 multiples of 2^-24 of the domain's length.",
+)
+@click.option(
+    "--exhaustive", is_flag=True, help="Try all float32 inputs too; those of a grid and of 16 bits always are."
+)
 @click.option(
     "--guard",
     metavar="NAME",
@@ -103,6 +121,7 @@ def approximate(
     polyoptim approximate "sin(x)" --domain 0 pi/4 --degree 7 --error relative
     polyoptim approximate "2**x" --domain 0 1 --degree 3 --error relative --format float32 --fixed 0=1 --export exp2.h
     polyoptim approximate "exp(x)" --domain 0 1 --tolerance 1e-6 --format bfloat16,bfloat16,float32
+    polyoptim approximate "2**x" --domain 0 1 --degree 5 --format float32 --fixed 0=1 --objective ulp --inputs grid
     """  # noqa: D301 - click's mark against wrapping
     check_files(save, plot, export, "approximate")
     names = words(arguments["format"])
@@ -113,11 +132,15 @@ def approximate(
         "through": list(arguments["through"]) or None,
         "format": names[0] if len(names) == 1 else names,
     }
-    result = polyoptim.approximate(target, **given, fixed=coefficients(fixed), prove=not no_prove)
+    with bar(quiet or as_json, "steps") as progress:
+        result = polyoptim.approximate(
+            target, **given, fixed=coefficients(fixed), prove=not no_prove, progress=progress
+        )
     if as_json:
         emit(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False))
     elif quiet:
         emit("\n".join(result.coef_hex or ()))
     else:
         emit(LATE["text"](result).rstrip())
-    return write_files(result, save, plot, export, show=sys.stdout.isatty() and not (as_json or quiet))
+    code = write_files(result, save, plot, export, show=sys.stdout.isatty() and not (as_json or quiet))
+    return code or (INTERRUPTED if result.status == "interrupted" else DONE)

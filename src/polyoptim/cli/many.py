@@ -23,10 +23,10 @@ PER_SECOND = 10
 
 
 class Bar:
-    """Shows how many runs are done, and how many a second, once that lasts."""
+    """Shows how much is done, and how many runs (or steps) a second, once that lasts."""
 
-    def __init__(self, shown: bool) -> None:
-        self._shown = shown
+    def __init__(self, shown: bool, unit: str = "runs") -> None:
+        self._shown, self._unit = shown, unit
         self._bar: Progress | None = None
         self._task: Any = None
         self._begin, self._drawn = time.monotonic(), 0.0
@@ -46,11 +46,14 @@ class Bar:
         if not self._shown or now - self._begin < PATIENCE or now - self._drawn < 1 / PER_SECOND:
             return
         self._drawn = now
+        if self._bar is not None and self._bar.tasks[0].total != total:  # other work has begun
+            self._bar.reset(self._task, total=total)
+            self._begin = now
         if self._bar is None:
             self._bar = Progress(
-                TextColumn("{task.completed:,}/{task.total:,} runs"),
+                TextColumn(f"{{task.completed:,}}/{{task.total:,}} {self._unit}"),
                 BarColumn(),
-                TextColumn("{task.fields[pace]:,.0f} runs/s"),
+                TextColumn(f"{{task.fields[pace]:,.0f}} {self._unit}/s"),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
                 transient=True,
@@ -58,13 +61,13 @@ class Bar:
             )
             self._bar.start()
             self._task = self._bar.add_task("", total=total, pace=0.0)
-        self._bar.update(self._task, completed=done, pace=done / (now - self._begin), refresh=True)
+        self._bar.update(self._task, completed=done, pace=done / max(now - self._begin, 1e-3), refresh=True)
 
 
-def bar(quiet: bool) -> Bar:
+def bar(quiet: bool, unit: str = "runs") -> Bar:
     """Return the bar for standard error, shown where that is a terminal; what is compiled for long is said."""
     announce_compiling()
-    return Bar(shown=not quiet and sys.stderr.isatty())
+    return Bar(not quiet and sys.stderr.isatty(), unit)
 
 
 def check_places(plot: str | None, **files: str | None) -> None:

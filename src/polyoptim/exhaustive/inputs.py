@@ -18,7 +18,6 @@ from polyoptim.formats import FORMATS, Format, power_of_two
 Array = npt.NDArray[np.float64]
 Pieces = Sequence[tuple[Fraction, Fraction]]
 
-INPUTS = ("all", "grid")
 GRID_BITS = 24  # the grid has so many halvings of a domain
 SINGLE = FORMATS["float32"]
 MOST_DIGITS = SINGLE.digits or 0
@@ -30,8 +29,8 @@ class Run:
 
     Parameters
     ----------
-    kind : `BITS`, of which the i-th input is the float32 whose pattern is ``start + stride * i``, or `GRID`, of which it
-        is ``low + step * (start + i)``, rounded to the format.
+    kind : `BITS`, of which the i-th input is the float32 whose pattern is ``start + stride * i``, or `GRID`, of which
+        it is ``low + step * (start + i)``, rounded to the format.
     count : how many there are.
     own : the format of which they are numbers.
     """
@@ -92,7 +91,7 @@ def _grid(own: Format, low: Fraction, high: Fraction) -> Run:
 
 
 def _all(own: Format, low: Fraction, high: Fraction) -> list[Run]:
-    """Return the numbers of a format in an interval: negative ones, those that are evenly spaced about 0, positive ones."""
+    """Return the numbers of a format in an interval: negative ones, subnormal ones, which are a grid, positive ones."""
     assert own.digits is not None  # noqa: S101
     assert own.finest is not None  # noqa: S101
     first, last = own.clip(low), own.clip(high)

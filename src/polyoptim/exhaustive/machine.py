@@ -99,9 +99,7 @@ def machine_of(
             target = free.pop()
         else:
             target, count = count, count + 1
-        for name in set(one.inputs) - kept:
-            if last[name] == place:
-                free.append(places[name])
+        free += [places[name] for name in sorted(set(one.inputs) - kept) if last[name] == place]
         places[one.result] = target
         rows.append([CODES[one.kind], target, *inputs, *[0] * (3 - len(inputs))])
     table = np.array(rows, dtype=np.int64).reshape(-1, 5)

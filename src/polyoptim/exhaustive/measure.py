@@ -17,14 +17,14 @@ from polyoptim.arithmetic import rounded
 from polyoptim.exhaustive.machine import Machine
 from polyoptim.exhaustive.plain import inputs_of, judge, true_values, values
 from polyoptim.exhaustive.truth import Truth, settle_one
-from polyoptim.exhaustive_kernel import BINS, BLOCK, COUNT, PER_ULP, WORST, kernel
+from polyoptim.exhaustive_kernel import BINS, BLOCK, COUNT, DOUBT, LEADING, PER_ULP, WORST, kernel
 from polyoptim.targets.balls import UndecidedError
 
 TASK = 1 << 20  # inputs of a task
 FEW = 1 << 17  # inputs for which no loop is compiled
 ROOM = 1 << 14  # doubtful inputs that a task hands back at a time
 Array = npt.NDArray[np.float64]
-Advance = Callable[[int, int], None]  # inputs so far, and of how many
+Advance = Callable[[int, int], object]  # inputs so far, and of how many
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Meter:
 
     def __init__(self, truth: Truth, machine: Machine) -> None:
         self.truth, self.machine = truth, machine
-        self.threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.threads = cores()
         self.tasks = list(_tasks(truth.integers[:, COUNT].tolist()))
         self._kept = threading.local()
 
@@ -110,7 +110,7 @@ class Meter:
             try:
                 while True:
                     while len(at_work) < self.threads + 1 and found.whole and (task := next(waiting, None)):
-                        at_work.add(pool.submit(self._run, *task, table, most_ulp, most_flips))
+                        at_work.add(pool.submit(self.run, *task, table, most_ulp, most_flips))
                     if not at_work:
                         return found
                     done, at_work = wait(at_work, return_when=FIRST_COMPLETED)
@@ -135,6 +135,20 @@ class Meter:
             found.append(rooms.singles[self.machine.value, : len(part)].astype(np.float64))
         return rounded(np.concatenate(found), self.machine.output)
 
+    def near_midpoints(self, reach: float) -> Array:
+        """Return the inputs whose truth is within some units of a midpoint between two numbers, and some more."""
+        leading = np.abs(self.truth.floats[:, LEADING])
+        wide = replace(self.truth, floats=self.truth.floats.copy())
+        digits, finest = self.truth.output.digits or 0, self.truth.output.finest or 0
+        wide.floats[:, DOUBT] += 2 * reach * np.ldexp(1.0, np.maximum(np.frexp(leading)[1] - digits, finest))
+        meter = Meter(wide, self.machine)
+        nothing = np.zeros(len(self.machine.constants))
+        with ThreadPoolExecutor(self.threads) as pool:
+            parts = list(
+                pool.map(lambda task: meter.run(task[0], task[1], nothing, math.inf, math.inf)[-1], self.tasks)
+            )
+        return np.unique(np.concatenate(parts)[:, 0])
+
     def exact(self, found: Measured, constants: npt.ArrayLike) -> Measured:
         """Return it with its largest errors by balls: the loop's are off by some 2^-17 units."""
         worst = []
@@ -149,13 +163,13 @@ class Meter:
     def _plain(self, constants: Any) -> Measured:
         x = inputs_of(self.truth, self.machine.own)
         y = values(self.machine, x, constants)
-        u, verdict = judge(*true_values(self.truth, x), y, self.truth.output)
+        u, verdict = judge(*true_values(self.truth, self.machine.own, x), y, self.truth.output)
         sure = verdict < 2
         found = Measured()
         histogram = np.bincount(np.minimum(u[sure] * PER_ULP, BINS - 1).astype(np.int64), minlength=BINS)
         order = np.lexsort((np.abs(x[sure]), -u[sure]))[:WORST]
         worst = list(zip(u[sure][order].tolist(), x[sure][order].tolist(), strict=True))
-        doubtful = list(zip(x[~sure].tolist(), y[~sure].tolist(), strict=True))
+        doubtful = np.stack([x[~sure], y[~sure]], axis=-1)
         self._take(found, (len(x), int((verdict == 1).sum()), worst, histogram, doubtful), math.inf, math.inf)
         return found
 
@@ -165,7 +179,7 @@ class Meter:
         found.flips += flips
         found.histogram += histogram
         found.merge(worst)
-        for x, y in doubtful:
+        for x, y in doubtful.tolist():
             found.by_balls += 1
             try:
                 found.add(*_in_order(settle_one(self.truth.tree, x, y, self.truth.output), x))
@@ -174,13 +188,14 @@ class Meter:
                 found.flips += 1
         found.whole = found.whole and found.max_ulp <= most_ulp and found.flips <= most_flips
 
-    def _run(self, first: int, last: int, constants: Any, most_ulp: float, most_flips: float) -> Any:
+    def run(self, first: int, last: int, constants: Any, most_ulp: float, most_flips: float) -> Any:
+        """Return what some panels give: inputs, flips, worst, histogram, and those that are in doubt, with values."""
         rooms = self._rooms(constants)
         truth, machine, loops = self.truth, self.machine, kernel()
         histogram = np.zeros(BINS, dtype=np.int64)
         worst_u, worst_x = np.full(WORST, -1.0), np.zeros(WORST)
         counts, at = np.zeros(2, dtype=np.int64), np.array([first, 0], dtype=np.int64)
-        doubtful: list[tuple[float, float]] = []
+        doubtful = []
         while at[0] < last:
             many = loops.measure(
                 *(loops.run_doubles, loops.run_words, loops.judge, loops.true_values),
@@ -189,19 +204,19 @@ class Meter:
                 *(rooms.doubles, rooms.patterns, rooms.words, rooms.singles, rooms.signed, rooms.scratch, rooms.bits),
                 *(histogram, worst_u, worst_x, counts, rooms.doubtful, at),
             )
-            doubtful += [(x, y) for x, y in rooms.doubtful[:many].tolist()]
+            doubtful.append(rooms.doubtful[:many].copy())
         worst = [(u, x) for u, x in zip(worst_u.tolist(), worst_x.tolist(), strict=True) if u >= 0]
-        return int(counts[0]), int(counts[1]), worst, histogram, doubtful
+        return int(counts[0]), int(counts[1]), worst, histogram, np.concatenate(doubtful)
 
-    def _rooms(self, constants: Any) -> _Rooms:
+    def _rooms(self, constants: Any) -> Rooms:
         if not hasattr(self._kept, "rooms"):
-            self._kept.rooms = _Rooms(self.machine.registers)
-        rooms: _Rooms = self._kept.rooms
+            self._kept.rooms = Rooms(self.machine.registers)
+        rooms: Rooms = self._kept.rooms
         rooms.fill(constants)
         return rooms
 
 
-class _Rooms:
+class Rooms:
     """What a thread works in."""
 
     def __init__(self, registers: int) -> None:
@@ -221,6 +236,11 @@ class _Rooms:
         else:
             self.doubles[1 : many + 1] = constants[:, None]
             self.singles[1 : many + 1] = constants[:, None].astype(np.float32)
+
+
+def cores() -> int:
+    """Return how many cores there are for this process."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _in_order(judged: tuple[float, bool], x: float) -> tuple[float, float, bool]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import numpy.typing as npt
 
@@ -46,16 +48,19 @@ def values(machine: Machine, x: Array, constants: Array) -> Array:
 
 def inputs_of(truth: Truth, own: Format) -> Array:
     """Return all inputs of a truth."""
-    runs = [
-        Run(int(row[KIND]), int(row[START]), int(row[STRIDE]), int(row[COUNT]), own, float(panel[LOW]), float(panel[STEP]))
-        for row, panel in zip(truth.integers, truth.floats, strict=True)
-    ]
-    return np.concatenate([run.at(np.arange(run.count)) for run in runs])
+    return np.concatenate([run.at(np.arange(run.count)) for run in _runs(truth, own)])
 
 
-def true_values(truth: Truth, x: Array) -> tuple[Array, Array, Array]:
-    """Return the truth at all its inputs as sums of two doubles, and in what doubt they are."""
-    panels = np.repeat(truth.floats, truth.integers[:, COUNT], axis=0)
+def _runs(truth: Truth, own: Format) -> list[Run]:
+    whole, spaced = truth.integers[:, [KIND, START, STRIDE, COUNT]].tolist(), truth.floats[:, [LOW, STEP]].tolist()
+    rows = zip(whole, spaced, strict=True)
+    return [Run(kind, start, stride, count, own, low, step) for (kind, start, stride, count), (low, step) in rows]
+
+
+def true_values(truth: Truth, own: Format, x: Array) -> tuple[Array, Array, Array]:
+    """Return the truth at some of its inputs as sums of two doubles, and in what doubt they are."""
+    starts = [run.at(0) for run in _runs(truth, own)]
+    panels = truth.floats[np.searchsorted(starts, x, side="right") - 1]
     t = x - panels[:, CENTRE]
     rest = panels[:, REST + TERMS - 1]
     for place in range(TERMS - 2, -1, -1):
@@ -66,26 +71,34 @@ def true_values(truth: Truth, x: Array) -> tuple[Array, Array, Array]:
     return s, (leading - (s - part)) + (rest - part), panels[:, DOUBT]
 
 
-def judge(s: Array, e: Array, doubt: Array, y: Array, output: Format) -> tuple[Array, npt.NDArray[np.int64]]:
-    """Return errors in units in the last place of the truth, and verdicts: 0, 1 for a flip, 2 where it is in doubt.
+def units(size: Array, doubt: Array, output: Format) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """Return the unit in the last place of true values of some size, and where it is in doubt."""
+    digits, finest = output.digits or 0, output.finest or 0
+    edge = size + EDGE * np.ldexp(1.0, np.maximum(np.frexp(size)[1] - digits, finest))
+    low, high = (np.frexp(each)[1] for each in (np.abs(edge - doubt), edge + doubt))
+    return np.ldexp(1.0, np.maximum(low - digits, finest)), low != high
+
+
+def nearest(size: Array, left: Array, unit: Array, output: Format) -> tuple[Array, Array]:
+    """Return the number of a format nearest to ``size + left`` >= 0, or inf, and how far off the nearest multiple is.
 
     Of formats with so few digits that a double holds the place of the truth between two numbers.
     """
-    digits, finest = output.digits or 0, output.finest or 0
+    found = np.rint(size / unit) * unit
+    off = (size - found) + left
+    found = np.where(off > unit / 2, found + unit, np.where(off < -unit / 2, found - unit, found))
+    return np.where(found > float(output.largest or 0), np.inf, found), off
+
+
+def judge(s: Array, e: Array, doubt: Array, y: Array, output: Format) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Return errors in units in the last place of the truth, and verdicts: 0, 1 for a flip, 2 where it is in doubt."""
     size, left, given = np.abs(s), np.where(s >= 0, e, -e), np.where(s >= 0, y, -y)
     with np.errstate(all="ignore"):
-        edge = size + EDGE * np.ldexp(1.0, np.maximum(np.frexp(size)[1] - digits, finest))
-        exponents = [np.frexp(each)[1] for each in (np.abs(edge - doubt), edge + doubt)]
-        unit = np.ldexp(1.0, np.maximum(exponents[0] - digits, finest))
-        nearest = np.rint(size / unit) * unit
-        d = (size - nearest) + left
-        flawed = np.abs(np.abs(d) - unit / 2) <= doubt + unit * EXACT
-        flawed |= exponents[0] != exponents[1]
-        nearest = np.where(d > unit / 2, nearest + unit, np.where(d < -unit / 2, nearest - unit, nearest))
-        nearest = np.where(nearest > float(output.largest or 0), np.inf, nearest)
-        right = np.copysign(nearest, s)
-        u = np.abs((given - size) - left) / np.minimum(unit, float(output.spacing(output.largest or 0)))  # type: ignore[arg-type]
-    same = y == right
+        unit, flawed = units(size, doubt, output)
+        right, off = nearest(size, left, unit, output)
+        flawed |= np.abs(np.abs(off) - unit / 2) <= doubt + unit * EXACT
+        u = np.abs((given - size) - left) / np.minimum(unit, float(output.spacing(output.largest or Fraction(0))))
+    same = given == right
     u = np.where(np.isnan(u), np.inf, u)
     u = np.where(same & np.isinf(right), 0.0, u)
     return u, np.where(flawed | np.isinf(doubt), 2, np.where(same, 0, 1))

@@ -111,7 +111,8 @@ def _panel(tree: Node, run: Run, output: Format) -> npt.NDArray[np.float64] | No
     if few and low == high:
         return found
     c = rational(Fraction(centre))
-    panel = Panel(fmpq_poly([c, 1]), arb(rational(Fraction(low)) - c).union(arb(rational(Fraction(high)) - c)), TERMS, False)
+    ends = [arb(rational(Fraction(end)) - c) for end in (low, high)]
+    panel = Panel(fmpq_poly([c, 1]), ends[0].union(ends[1]), TERMS, one_sided=False)
     try:
         model = settle(panel, sharpened(panel, expand_on(panel, tree)))
     except (UnexpandableError, ValueError):

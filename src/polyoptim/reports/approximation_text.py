@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from fractions import Fraction
 
 from polyoptim.formats import Format, computing, read_format
@@ -16,6 +18,8 @@ KINDS = {
 }
 
 
+WORST_SHOWN, FINE_BINS = 4, 4
+SHIPPED = {"ulp": "the largest error in ulp, searched", "flips": "the share of flips, searched"}
 OBJECTIVES = {"l2": "root of the integral of its square", "l1": "integral of its abs"}
 
 
@@ -51,7 +55,9 @@ def _errors(result: Result) -> str:
     if result.total_error_bound is not None:
         rows.append(("with rounding", f"{result.total_error_bound:.10g}   proved, for every {_evaluated(result)}"))
     objective = result.arguments.get("objective", "minimax")
-    if objective in OBJECTIVES:
+    if objective in SHIPPED:
+        rows.append(("made least", SHIPPED[objective]))
+    elif objective in OBJECTIVES:
         rows += _mean(result, objective)
     elif result.lower_bound is not None:
         gap = "" if result.gap is None else f"; the gap is {100 * result.gap:.3g} %"
@@ -59,6 +65,8 @@ def _errors(result: Result) -> str:
         if set(result.arguments["format"]) != {"real"}:
             known += ", by integer programs in floats"
         rows.append(("lower bound", f"{result.lower_bound:.10g}   {known}{gap}"))
+    if result.max_ulp_kind is not None:
+        rows += _measured(result)
     rows.append(("cost", _cost(result)))
     rows.append(("time", f"{result.seconds:.3g} s"))
     width = max(len(label) for label, _ in rows)
@@ -75,6 +83,36 @@ def _computed(result: Result) -> tuple[Format | None, Format | None]:
     arguments = result.arguments
     formats = read_format(list(arguments["format"]), result.powers)
     return computing(formats, arguments.get("compute_format"), arguments.get("output_format"))
+
+
+def _measured(result: Result) -> list[tuple[str, str]]:
+    """Return what was found on all inputs in the arithmetic that ships."""
+    own, output = _computed(result)
+    where = "the 2^24 points of the grid" if result.arguments.get("inputs") == "grid" else f"all {own} in the domain"
+    kind = f"{result.max_ulp_kind}: {where}"
+    count = result.input_count or 1
+    flips = round((result.flips or 0.0) * count)
+    table = [one for one in result.ulp_histogram or () if one[2]]
+    shares = [f"{low:g} to {high:g}: {many / count:.3%}" if high is not None else f"from {low:g} on: {many / count:.3%}"
+              for low, high, many in _coarser(table)]  # fmt: skip
+    return [
+        ("largest ulp", f"{result.max_ulp:.6g}   units in the last place of {output}, {kind}"),
+        ("flips", f"{100 * flips / count:.4g} %   {flips:,} of {count:,} are not the correctly rounded {output}"),
+        ("worst inputs", ", ".join(map(repr, (result.worst_inputs or ())[:WORST_SHOWN]))),
+        ("errors in ulp", "; ".join(shares)),
+    ]
+
+
+def _coarser(bins: Sequence[tuple[float, float | None, int]]) -> list[tuple[float, float | None, int]]:
+    """Return bins of a half, or of whole units where they reach far; the last may have no end."""
+    far = max((high or math.inf for _, high, _ in bins), default=0.0)
+    width = 0.5 if far <= FINE_BINS else 1.0 if far <= 2 * FINE_BINS else 4.0
+    found: dict[tuple[float, float | None], int] = {}
+    for low, high, many in bins:
+        begin = low if high is None else width * (low // width)
+        key = (begin, None if high is None else begin + width)
+        found[key] = found.get(key, 0) + many
+    return [(*ends, many) for ends, many in found.items()]
 
 
 def _cost(result: Result) -> str:
