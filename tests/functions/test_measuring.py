@@ -68,7 +68,8 @@ def test_a_sine_that_is_not_odd_is_found_wrong(sine):
 @pytest.mark.parametrize("name", ["gelu", "silu"])
 def test_halves_of_odd_subnormal_numbers_are_rounded_as_by_balls(name):
     body = body_of(name)
-    bits = np.concatenate([np.arange(1, 400, dtype=np.uint32), np.arange((1 << 24) - 400, (1 << 24) + 1, dtype=np.uint32)])
+    ends = ((1, 400), ((1 << 24) - 400, (1 << 24) + 1))
+    bits = np.concatenate([np.arange(*end, dtype=np.uint32) for end in ends])
     x = np.concatenate([bits.view(np.float32), -bits.view(np.float32)])
     balls = truth_of(replace(FUNCTIONS[name], zeros=("0", "-0")), x, SINGLE)
     more = np.full(len(x), measuring.MORE)
@@ -88,7 +89,8 @@ def test_a_constant_part_is_checked_bit_for_bit(value):
     results = []
     for body in bodies:
         one = measuring._checked(body, value)  # noqa: SLF001
-        meter = Meter(truth, machine_of(one.instructions, SINGLE, SINGLE, constants=list(one.constants), value=one.output))
+        machine = machine_of(one.instructions, SINGLE, SINGLE, constants=list(one.constants), value=one.output)
+        meter = Meter(truth, machine)
         patterns = np.array([word.bits for word in one.constants.values()], dtype=np.uint32)
         results.append(measuring._right_or_wrong(meter.measure(patterns), meter, patterns))  # noqa: SLF001
     assert (results[0].max_ulp, results[0].flips, results[0].count) == (0, 0, (1 << 23) + 1)

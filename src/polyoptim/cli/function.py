@@ -11,8 +11,8 @@ import rich_click as click
 
 import polyoptim
 from polyoptim.cli.files import check_places, write_files
+from polyoptim.cli.many import bar
 from polyoptim.cli.output import emit
-from polyoptim.cli.progress import InputsProgress
 from polyoptim.cli.words import NUMBER, WORD, Command
 from polyoptim.registry import Registry
 
@@ -66,7 +66,7 @@ def function(name: str, export: Sequence[str], as_json: bool, quiet: bool, **arg
     for path in export:
         LATE["kind"](path)
     check_places(export)
-    with InputsProgress(sys.stderr.isatty() and not (as_json or quiet)) as progress:
+    with bar(quiet or as_json, "inputs") as progress:
         found = polyoptim.function(name, **arguments, progress=progress)
     if as_json:
         emit(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
