@@ -49,6 +49,14 @@ static inline float {name}_choose(uint32_t mask, float a, float b)
     return {name}_float({name}_select(mask, {name}_bits(a), {name}_bits(b)));
 }}
 """
+# Compilers find the long body too long for the loop over an array, which then is not one over vectors.
+INLINE = """\
+#if defined(__GNUC__)
+#define {mark}_INLINE static inline __attribute__((always_inline))
+#else
+#define {mark}_INLINE static inline
+#endif
+"""
 # What each kind is of its inputs, which are read as KINDS has it.
 TEXTS = {
     "mul": "{} * {}",
@@ -103,12 +111,14 @@ def _text(body: Body, name: str, linkage: str) -> str:
         parts.append(APART.format(name=name, type="float", bits="uint32_t"))
     parts.append(CASTS.format(name=name))
     parts += [SELECT.format(name=name)] if body.count("select") else []
+    mark = name.upper()
+    parts.append(INLINE.format(mark=mark))
     cases = {"any": body} if not body.usual else {"usual": usual_case(body), "any": body}
     for case, one in cases.items():
-        parts.append(_function(f"static inline float {name}_{case}(float x{given})", _lines(one, name)))
+        parts.append(_function(f"{mark}_INLINE float {name}_{case}(float x{given})", _lines(one, name)))
     if body.usual:
         mask = pruned(body, body.usual)
-        parts.append(_function(f"static inline uint32_t {name}_is_usual(float x)", _lines(mask, name, "u")))
+        parts.append(_function(f"{mark}_INLINE uint32_t {name}_is_usual(float x)", _lines(mask, name, "u")))
     passed = f", {zero}" if apart else ""
     value = f"{name}_any(x{passed})"
     if body.usual:

@@ -11,7 +11,7 @@ import math
 from fractions import Fraction
 
 from polyoptim.functions.exponential import REST, exponential
-from polyoptim.functions.pieces import clamped, constant, multiple, nearest, product, scaled, signed
+from polyoptim.functions.pieces import clamped, constant, multiple, nearest, power_of_two, product, scaled, signed
 from polyoptim.functions.recipe import Coefficients, Limit, Recipe, Reduced
 from polyoptim.instructions import Writer
 
@@ -32,12 +32,15 @@ def build(write: Writer, coef: Coefficients, scheme: str) -> str:
     power = exponential(write, coef["c"], scheme, write.mul(square, minus), write.mul(square_low, minus))
     high, low = product(write, ratio, write.fast_two_sum(power.high, power.low))
     # x is the last factor, so that near 0 no part of a product is subnormal.
-    left = scaled(write, write.fma(t, high, write.mul(t, low)), power.power)
-    rest, rest_low = write.fast_two_sum(write.number(1), write.negative(scaled(write, high, power.power)))
-    rest_low = write.sub(rest_low, scaled(write, low, power.power))
+    positive = write.do("lt", write.number(0), "x")
+    # On the right nothing asks for it, and it is kept from being subnormal, which takes processors long.
+    left = scaled(write, write.fma(t, high, write.mul(t, low)), write.select(positive, write.word(0), power.power))
+    least = write.word(-64)  # what is below does not count next to 1
+    scale = power_of_two(write, write.select(write.do("ilt", power.power, least), least, power.power))
+    rest, rest_low = write.fast_two_sum(write.number(1), write.negative(write.mul(high, scale)))
+    rest_low = write.fma(write.negative(low), scale, rest_low)
     right = write.fma("x", rest, write.mul("x", rest_low))
     right = write.select(write.do("lt", write.number(LAST), "x"), "x", right)
-    positive = write.do("lt", write.number(0), "x")
     return signed(write, write.select(positive, right, left), "x")
 
 
