@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from fractions import Fraction
+from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -294,6 +295,11 @@ def test_command_line_equals_python(tmp_path, capsys):
     assert run(["approximate", "sin(x)", "--domain", "-pi/4", "pi/4", "--powers", "1,3,5", "--quiet"]) == 0
     assert run(["approximate", "sin(x)", "--domain", "0", "1", "--domain", "2", "3", "--tolerance", "1e-3"]) == 0
     assert "on [0, 1] and [2, 3]" in capsys.readouterr().out
+    files = [str(tmp_path / name) for name in ("a.h", "b.cuh", "c.triton.py", "d.py")]
+    assert run(["approximate", "--export", *files, "2**x", "--domain", "0", "1", "--degree", "2", "--quiet"]) == 0
+    texts = [Path(name).read_text(encoding="utf-8") for name in files]
+    for text, said in zip(texts, ("static inline double a_poly", "__device__", "@triton.jit", "np."), strict=True):
+        assert said in text
     assert run(["approximate", "sin(x)", "--domain", "0", "1"]) == 2
     assert "one of degree, tolerance and powers" in capsys.readouterr().err
 

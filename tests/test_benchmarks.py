@@ -143,3 +143,22 @@ def test_sollya_is_asked_in_its_own_words(load: Load) -> None:
         assert 0 < answer.inside < answer.process
         corner = load("problems").Problem("corner", "relu(x)", ("-1", "1"), (0, 1), elsewhere="(x + abs(x))/2")
         assert sollya.remez(corner).reason == "no polynomial"  # the target comes back
+
+
+def test_page_of_targets_has_the_shape_that_the_script_writes(load: Load) -> None:
+    targets, report = load("targets"), load("report")
+    text = (BENCHMARKS / "targets.md").read_text(encoding="utf-8")
+    assert targets.INTRODUCTION in text
+    header, *rows = report.parse(text)["Coverage"]
+    assert header == ["operations", "scheme", "FMA", *targets.TARGETS, *targets.TOGETHER]
+    assert len(rows) == 4 * len(targets.FORMATS)
+    for row in rows:
+        for cell in row[3:]:
+            assert cell in (targets.COMPILED, targets.NOT_HERE) or int(cell.replace(" ", "")) > 50_000
+
+
+def test_a_value_that_differs_is_said(load: Load) -> None:
+    targets, np = load("targets"), load("numpy")
+    expected = np.array([0.0, -0.0, np.nan, 1.0])
+    assert targets.compared(expected.copy(), expected) == "4"
+    assert targets.compared(np.array([0.0, 0.0, np.nan, 2.0]), expected) == "differs on 2"

@@ -15,7 +15,7 @@ from polyoptim.cli import run
 from polyoptim.exporters.manifest import NO_HASH
 from polyoptim.formats import find_format
 
-ENDINGS = (".h", ".c", ".py", ".tex", ".json")
+ENDINGS = (".h", ".c", ".cuh", ".py", ".triton.py", ".tex", ".json")
 CASES = {
     "exp2": {
         "target": "2**x",
@@ -54,7 +54,7 @@ def test_files_are_verified(tmp_path, case):
     assert verify(tmp_path / f"{case}.h").status == "verified"
 
 
-@pytest.mark.parametrize("ending", [".h", ".c", ".py", ".tex"])
+@pytest.mark.parametrize("ending", [".h", ".c", ".cuh", ".py", ".triton.py", ".tex"])
 @pytest.mark.parametrize("case", ["exp2", "sine", "fixed"])
 def test_one_ulp_fails_also_where_the_hash_is_recomputed(tmp_path, case, ending):
     path = tmp_path / f"{case}{ending}"

@@ -76,6 +76,29 @@ def rounded(values: Array, own: Format) -> Array:
     return np.where(np.abs(found) > float(own.largest or 0), np.copysign(np.inf, values), found)
 
 
+def delivered(values: Array, own: Format, output: Format) -> Array:
+    """Return values of a format, as `evaluate` has them, rounded to the format in which they are handed out.
+
+    In fixed point integers that stand for multiples of the latter's unit: to nearest, ties upwards, as products are.
+
+    >>> from polyoptim.formats import find_format
+    >>> delivered(np.array([24, 23, -24]), find_format("q3.4"), find_format("q1.0")).tolist()
+    [-2, 1, -1]
+    """
+    if own.digits is not None:
+        return rounded(values, output)
+    places = (output.finest or 0) - (own.finest or 0)
+    half = 1 << (places - 1) if places else 0
+    return _wrapped((values + half) >> places, output)
+
+
+def _wrapped(values: Array, own: Format) -> Array:
+    """Return integers moved into the range of a fixed point by multiples of its size, as two's complement does."""
+    places = -(own.finest or 0)
+    low, size = int((own.least or 0) * 2**places), int(((own.largest or 0) - (own.least or 0)) * 2**places) + 1
+    return (values - low) % size + low
+
+
 def operations_in(own: Format) -> dict[str, Callable[..., Array]]:
     """Return the operations of a floating-point format, on doubles that hold its numbers: "mul", "add", "fma"."""
     if own.digits == np.finfo(np.float64).nmant + 1:
@@ -94,18 +117,14 @@ def _integers(own: Format) -> Any:
 def _fixed_calls(own: Format) -> dict[str, Callable[..., Array]]:
     places = -(own.finest or 0)
     half = 1 << (places - 1) if places else 0
-    low, size = int((own.least or 0) * 2**places), int(((own.largest or 0) - (own.least or 0)) * 2**places) + 1
-
-    def wrapped(value: Array) -> Array:
-        return (value - low) % size + low
 
     def product(a: Array, b: Array) -> Array:
         return (a * b + half) >> places
 
     return {
-        "mul": lambda a, b: wrapped(product(a, b)),
-        "add": lambda a, b: wrapped(a + b),
-        "fma": lambda a, b, c: wrapped(product(a, b) + c),
+        "mul": lambda a, b: _wrapped(product(a, b), own),
+        "add": lambda a, b: _wrapped(a + b, own),
+        "fma": lambda a, b, c: _wrapped(product(a, b) + c, own),
     }
 
 

@@ -292,8 +292,10 @@ def _within(one: Format, other: Format) -> bool:
     """Tell whether a format holds all numbers of another."""
     if one == other:
         return True
-    if one.finest is None or other.finest is None or other.digits is None or other.largest is None:
+    if one.finest is None or other.finest is None or other.largest is None:
         return False
+    if other.digits is None:  # fixed point, whose numbers below 0 reach one unit farther
+        return one.digits is None and one.finest >= other.finest and other.within(one.least or Fraction(0))
     significant = one.digits if one.digits is not None else one.width - 1
     return significant <= other.digits and one.finest >= other.finest and other.within(one.largest or Fraction(0))
 

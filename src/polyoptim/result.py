@@ -54,16 +54,18 @@ APPROXIMATION_EXPORTERS = Registry(
         "source": "polyoptim.exporters.c:source",
         "numpy": "polyoptim.exporters.scheme:numpy_scheme",
         "torch": "polyoptim.exporters.scheme:torch_scheme",
+        "cuda": "polyoptim.exporters.cuda:cuda",
+        "triton": "polyoptim.exporters.triton:triton_scheme",
         "latex": "polyoptim.exporters.latex:latex",
         "json": "polyoptim.exporters.document:document",
         "onnx": "polyoptim.exporters.onnx_graph:model",
     },
     extra={"onnx": "onnx"},
 )
-NAMED = ("header", "source")  # what defines functions that are named after the file
+NAMED = ("header", "source", "cuda")  # what defines functions that are named after the file
 # What a file holds by its ending; a .py is what the verb that made the result is about.
 ENDINGS = {".ipynb": "notebook", ".json": "json", ".onnx": "onnx", ".tex": "latex"}
-C_ENDINGS = {".h": "header", ".c": "source"}
+CODE_ENDINGS = {".h": "header", ".c": "source", ".cuh": "cuda", ".triton.py": "triton"}  # of an approximation
 PROGRAMS = ("torch", "notebook")  # that repeat a run
 OF_MANY = ("latex", "json", "onnx")  # what holds a polynomial in several columns
 SCRIPTS = {"train": "torch", "fit": "numpy", "approximate": "numpy"}
@@ -320,8 +322,8 @@ class Result:
         path : the file.
         to : "torch" (a standalone program), "numpy" (a function), "notebook", "latex", "onnx" (a model in float64) or
             "json"; by default what the ending stands for: .py (the program, for a fit the function), .ipynb, .tex,
-            .onnx, .json. Of an approximation: "header" (.h) and "source" (.c) in C99, "numpy" (.py) and "torch", a
-            function in the arithmetic of its format, "latex", "onnx" and "json".
+            .onnx, .json. Of an approximation: "header" (.h) and "source" (.c) in C99, "cuda" (.cuh), "numpy" (.py),
+            "torch" and "triton" (.triton.py), a function in the arithmetic of its format, "latex", "onnx" and "json".
 
         Raises
         ------
@@ -371,11 +373,12 @@ def exporters_of(verb: str) -> Registry:
 
 def export_kind(path: str | os.PathLike[str], verb: str) -> str:
     """Return the exporter that the ending of `path` stands for."""
-    ending = Path(path).suffix.lower()
     known = {**ENDINGS, ".py": SCRIPTS[verb]}
     if verb == "approximate":
-        known = {**known, **C_ENDINGS}
+        known = {**known, **CODE_ENDINGS}
         del known[".ipynb"]
+    one, two = ("".join(Path(path).suffixes[-count:]).lower() for count in (1, 2))
+    ending = two if two in known else one
     if ending not in known:
         raise ExportError(f"{str(path)!r}: no export has the ending {ending!r}. Use {', '.join(sorted(known))}.")
     return known[ending]

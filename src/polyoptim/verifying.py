@@ -219,7 +219,7 @@ def _generated(content: bytes, where: str) -> _File:
     try:
         text = content.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError:
-        raise ResultFileError(f"{where} is no text. Verify .h, .c, .py, .tex or .json.") from None
+        raise ResultFileError(f"{where} is no text. Verify .h, .c, .cuh, .py, .tex or .json.") from None
     document = read_document(text, where)
     if "function" in document:
         try:

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from polyoptim import ExportError, approximate
-from polyoptim.arithmetic import evaluate
+from polyoptim.arithmetic import delivered, evaluate
 from polyoptim.exporters.evaluation import evaluation
 
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
@@ -106,6 +106,59 @@ def test_c_gives_the_bits_of_the_reference(tmp_path, case, name, fma, scheme):
         kind = ctypes.c_double if letter == "d" else ctypes.c_float
         library.one.argtypes, library.one.restype = [kind], kind
         assert library.one(0.375) == evaluate(one.program, one.coef, one.own, [0.375])[0]
+
+
+DELIVERED = [  # coefficients, operations, output
+    ("bfloat16", "float32", "bfloat16"),
+    ("bfloat16", "float32", "float16"),
+    ("float32", None, "bfloat16"),
+    ("float16", "float64", "bfloat16"),
+    ("float32", "float64", "float16"),
+    ("float64", None, "float32"),
+]
+
+
+@needs_compiler
+@pytest.mark.parametrize("fma", [True, False])
+@pytest.mark.parametrize(("coefficients", "compute", "output"), DELIVERED)
+def test_the_value_is_rounded_to_the_output_format(tmp_path, coefficients, compute, output, fma):
+    formats = {"format": coefficients, "compute_format": compute, "output_format": output}
+    result = approximate(**CASES["sine"], **formats, fma=fma)
+    one = evaluation(result)
+    assert (str(one.own), str(one.output)) == (compute or coefficients, output)
+    x = np.concatenate([inputs("bfloat16"), inputs("float16"), inputs(str(one.own))[::5]])
+    expected = delivered(evaluate(one.program, one.coef, one.own, x), one.own, one.output)
+    double = str(one.own) == "float64"
+    path = tmp_path / f"sine_{'d' if double else 'f'}.h"
+    result.export(path)
+    assert f"the value is rounded to {output}" in path.read_text()
+    for compiler, options in itertools.product(COMPILERS, OPTIONS[1:3]):
+        found = called(compiled(tmp_path, path, f"{path.stem}_poly", compiler, options), x, "f8" if double else "f4")
+        wrong = same(found, expected)
+        assert not len(wrong), (compiler, options, x[wrong[:3]], found[wrong[:3]], expected[wrong[:3]])
+    if double and fma:  # Python's own has a range
+        expected, x = expected[np.abs(x) < 1e30], x[np.abs(x) < 1e30]
+    for lib in ("numpy", "torch"):
+        found = of_module(tmp_path, result, lib, x)
+        wrong = same(found, expected)
+        assert not len(wrong), (lib, x[wrong[:3]], found[wrong[:3]], expected[wrong[:3]])
+
+
+@needs_compiler
+def test_values_of_fixed_point_are_rounded_to_the_output_format(tmp_path):
+    given = {"target": "0.4*sin(x)+0.1", "domain": (0, "7/8"), "degree": 4, "guard": "clamp"}
+    result = approximate(**given, format="q3.20", output_format="q3.9")
+    one = evaluation(result)
+    x = fixed_inputs(one)
+    expected = delivered(evaluate(one.program, one.coef, one.own, x), one.own, one.output)
+    assert np.abs(expected / 2.0**9 - (0.4 * np.sin(x / 2.0**20) + 0.1)).max() <= result.total_error_bound
+    path = tmp_path / "fixed_i.h"
+    result.export(path)
+    assert "the value is rounded to q3.9, and stands for multiples of 2^-9" in path.read_text()
+    found = called(compiled(tmp_path, path, "fixed_i_poly", COMPILERS[0], OPTIONS[0]), x, np.int32)
+    assert np.array_equal(found, expected)
+    for lib in ("numpy", "torch"):
+        assert np.array_equal(of_module(tmp_path, result, lib, x), expected)
 
 
 def fixed_inputs(one):

@@ -97,7 +97,8 @@ PANELS = {
     type=WORD,
     metavar="FILE …",
     multiple=True,
-    help="Write C (.h, .c), a NumPy function (.py), a model (.onnx), the formula (.tex), the result (.json).",
+    help="Write C (.h, .c), CUDA (.cuh), Triton (.triton.py), a NumPy function (.py), a model (.onnx), "
+    "the formula (.tex), the result (.json).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="Print the coefficients only, one a line, as they stand in their format.")

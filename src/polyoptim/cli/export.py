@@ -18,13 +18,13 @@ from polyoptim.cli.words import WORD, Command
 @click.option(
     "--to",
     metavar="FORM",
-    help="torch, numpy, notebook, header, source, onnx, latex or json.  [default: by the ending]",
+    help="torch, numpy, notebook, header, source, cuda, triton, onnx, latex or json.  [default: by the ending]",
 )
 def export(result: str, files: Sequence[str], to: str | None) -> int:
     """Write a saved result in other forms.
 
     By the ending: .py a standalone PyTorch program, .ipynb a notebook, .onnx a model, .tex the formula, .json the
-    result; of an approximation .h and .c C99, .py a NumPy function.
+    result; of an approximation .h and .c C99, .cuh CUDA, .triton.py Triton, .py a NumPy function.
 
     \b
     Examples:

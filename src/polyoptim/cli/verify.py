@@ -21,9 +21,9 @@ CODES = {"verified": DONE, "versions differ": DIFFERENT, "failed": FAILED}
 def verify(files: Sequence[str], as_json: bool) -> int:
     """Verify generated files: prove their numbers again, and make them again, bit for bit.
 
-    Of a .h, .c, .py, .tex or saved .json the error of the coefficients that stand in it is proved, without a search;
-    then the file is made again from its manifest. The exit code is 0 where both succeed, 1 where one fails, 2 for a
-    file without a manifest, 3 where the proof succeeds but other versions than the recorded ones are installed.
+    Of a .h, .c, .cuh, .py, .tex or saved .json the error of the coefficients that stand in it is proved, without a
+    search; then the file is made again from its manifest. The exit code is 0 where both succeed, 1 where one fails, 2
+    for a file without a manifest, 3 where the proof succeeds but other versions than the recorded ones are installed.
 
     \b
     Examples:

@@ -18,7 +18,7 @@ from polyoptim.registry import Registry
 _MARK = "\N{ZERO WIDTH SPACE}"
 _OPTION_NAME = re.compile(r"--[A-Za-z][A-Za-z-]*(=.*)?", re.DOTALL)
 _SETTING = re.compile(r"[A-Za-z_]\w*=(?!=)")
-_EXPORT = re.compile(r".+\.(py|ipynb|json|onnx|tex|h|c)")
+_EXPORT = re.compile(r".+\.(py|ipynb|json|onnx|tex|h|c|cuh)$")
 # Options that may be followed by several words, and what such a word looks like.
 _SEVERAL = {"--set": _SETTING, "--loss-set": _SETTING, "--schedule-set": _SETTING, "--export": _EXPORT}
 

@@ -24,6 +24,7 @@ from polyoptim.exhaustive_kernel import (
     DOUBT,
     EDGE,
     EDGE_DOUBLE,
+    GRID,
     KIND,
     LEADING,
     LOW,
@@ -47,6 +48,7 @@ BITS = 160
 MOST_BITS = 4000
 FEW = 4  # inputs of a panel that balls decide where no expansion does
 MOST = 1 << 18  # inputs of a panel
+LEFT = 16  # inputs of a panel that may be left in doubt where the function has a zero
 EVALUATION = 2.0**-52  # each term's share of what an evaluation in doubles is off by
 SURE = 2.0**-17  # of a unit in the last place: the error of the truth that is aimed at
 SURE_DOUBLE = 2.0**-10  # the same, of one of float64
@@ -131,13 +133,21 @@ def _panel(tree: Node, run: Run, output: Format) -> npt.NDArray[np.float64] | No
     radii = sum(float(one.rad()) * reach**place for place, one in enumerate(balls))
     spread = float(terms[1:].sum())
     doubt = radii * (1 + 2.0**-40) + EVALUATION * float(terms @ (2.0 * np.arange(TERMS) + 2.0)) + 1e-300
-    if doubt <= _aim(output, abs(found[LEADING]) - 2 * spread):
-        found[DOUBT] = doubt
-        return found
-    if few:
+    if few or doubt <= _aim(output, abs(found[LEADING]) - 2 * spread) or _left(run, terms, doubt, output) <= LEFT:
         found[DOUBT] = doubt
         return found
     return None
+
+
+def _left(run: Run, terms: npt.NDArray[np.float64], doubt: float, output: Format) -> float:
+    """Return about how many inputs of a panel about a simple zero of the function are left in doubt."""
+    slope = terms[1] - float(terms[2:] @ np.arange(2, TERMS))  # times the reach
+    if not slope > 0:
+        return math.inf
+    first, second, penultimate, last = run.at([0, 1, run.count - 2, run.count - 1]).tolist()
+    spacing = run.step if run.kind == GRID else min(second - first, last - penultimate)
+    steps = (last - first) / spacing
+    return float(doubt / slope * steps * 2.0 ** (output.digits or 0) * (1 + math.log(run.count)))
 
 
 def _aim(output: Format, least: float) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from polyoptim.errors import ArgumentError, ExportError
-from polyoptim.formats import Format, computing, read_format
+from polyoptim.formats import Format, computing, exponent, read_format
 from polyoptim.request import END_BITS
 from polyoptim.result import Result
 from polyoptim.schemes import Program, program_of
@@ -94,6 +94,17 @@ def _ends(pair: list[str], own: Format) -> tuple[Fraction, Fraction]:
     if start > end:
         raise ExportError(f"no number of {own} lies in [{low.text}, {high.text}]. Use a finer format.")
     return start, end
+
+
+def unit_places(own: Format) -> dict[str, int]:
+    """Return what rounds a double to a narrower floating-point format by adding a power of two, and taking it off.
+
+    The exponent of that power, biased as in the double's bits, is the double's own, not below "finest" nor above
+    "highest" (beyond which all doubles are out of range), plus "shift".
+    """
+    digits, bias = own.digits or 0, 1023
+    highest = exponent(own.largest or Fraction(1)) + 1
+    return {"finest": bias + (own.finest or 0) + digits - 1, "highest": bias + highest, "shift": 52 - (digits - 1)}
 
 
 def identifier(name: str) -> str:

@@ -19,7 +19,15 @@ VERSION = 1
 COEFFICIENT = re.compile(
     r"^\W*(?:const \w+ )?c(\d+) = (?:[\w.]*\()*\"?(-?0x[0-9a-f.]+(?:p[+-]\d+)?|-?\d+(?:/\d+)?)", re.MULTILINE
 )
-HELD = ("header", "source", "numpy", "torch")  # which write all coefficients in the format that holds them
+HELD = (
+    "header",
+    "source",
+    "cuda",
+    "numpy",
+    "torch",
+    "triton",
+)  # which write all coefficients in the format that holds them
+NOT_EXECUTED = "not executed"  # an export runs nothing; what is for another machine says so
 NO_HASH = "0" * 64
 # What is asked of approximate(); where a file of before lacks the later ones, they are what they were then.
 LATER = {"compute_format": None, "output_format": None, "inputs": "all", "exhaustive": False}
@@ -30,13 +38,14 @@ ASKED = (
 FOUND = ("loss", "sup_error", "sup_error_kind", "sup_error_bound", "total_error_bound", "lower_bound")
 
 
-def manifest(result: Result, export: str, name: str = "") -> dict[str, Any]:
+def manifest(result: Result, export: str, name: str = "", executed: str | None = None) -> dict[str, Any]:
     """Return the manifest of an export of an approximation.
 
     Parameters
     ----------
     export : which exporter writes the file.
     name : of what it defines, where that has one.
+    executed : where the code was run, of a file for other machines than this.
     """
     return {
         "manifest": VERSION,
@@ -45,6 +54,7 @@ def manifest(result: Result, export: str, name: str = "") -> dict[str, Any]:
         **{key: getattr(result, key) for key in FOUND},
         "export": export,
         "name": name,
+        **({} if executed is None else {"executed": executed}),
         "versions": dict(result.versions),
         "sha256": NO_HASH,
     }

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from polyoptim.exporters.evaluation import Evaluation, evaluation
+from polyoptim.exporters.evaluation import Evaluation, evaluation, unit_places
 from polyoptim.exporters.function import function
 from polyoptim.exporters.manifest import comment, manifest, sealed, with_coefficients
 from polyoptim.exporters.script import one_line
+from polyoptim.formats import Format
 from polyoptim.reports.curves import kind_of_polynomial
 from polyoptim.result import Result
 from polyoptim.schemes import Operation
 
 NEAREST = '''
-def nearest(v):
+def {verb}(v):
     """Return doubles rounded to {format}: to nearest, ties to even, beyond its range to infinity."""
     exponent = v.view({lib}.int64) >> 52 & 0x7FF
-    least = {lib}.where(exponent > {finest}, exponent, {finest})
-    unit = ((least + {shift}) << 52 | 1 << 51).view({lib}.float64)  # its last bit is that of the format
+    near = {lib}.clip(exponent, {finest}, {highest})
+    unit = ((near + {shift}) << 52 | 1 << 51).view({lib}.float64)  # its last bit is that of the format
     r = (v + unit) - unit
     r = {lib}.where({lib}.abs(r) > {largest!r}, float("inf"), r)
     return {lib}.where(exponent == 0x7FF, v, {lib}.copysign(r, v))
@@ -101,18 +102,14 @@ def _code(one: Evaluation, lib: str) -> str:
     native = (not one.program.count("fma")) and not (lib == "np" and own.name == "bfloat16")
     helpers = ""
     if not native and not doubles:
-        helpers += NEAREST.format(
-            lib=lib,
-            format=own.name,
-            finest=1023 + (own.finest or 0) + own.digits - 1,
-            shift=52 - (own.digits - 1),
-            largest=float(own.largest or 0),
-        )
+        helpers += _nearest(own, lib, "nearest")
     if one.program.count("fma"):
         helpers += "\n" * bool(helpers) + ODD.format(lib=lib)
         helpers += "\n" + FMA.format(lib=lib) if doubles else ""
-    kind = f"{lib}.{own.name}"
-    held = "np.float32" if kind == "np.bfloat16" else kind
+    apart = _delivered_apart(one, lib)
+    helpers += "\n" * bool(helpers and apart) + (_nearest(one.output, lib, "delivered") if apart else "")
+    kind, delivered = f"{lib}.{own.name}", f"{lib}.{one.output.name}"
+    held = "np.float32" if delivered == "np.bfloat16" else delivered
     inside = kind if native else f"{lib}.float64"
     body = [f"x = {'np.asarray' if lib == 'np' else 'torch.as_tensor'}(x, dtype={inside})"]
     body += ["x = nearest(x)"] if not native and not doubles else []
@@ -123,10 +120,26 @@ def _code(one: Evaluation, lib: str) -> str:
     value = one.program.output if one.program.operations else f"{one.program.output} + 0 * x"
     if one.guard == "nan":
         value = f"{lib}.where({_inside(one)}, {value}, float('nan'))".replace("'", '"')
+    if apart:
+        value = {"np": f"delivered(np.asarray({value}, dtype=np.float64))", "torch": f"delivered(({value}).double())"}[
+            lib
+        ]
     cast = {"np": f"np.asarray({value}).astype({held})[()]", "torch": f"({value}).to({held})"}[lib]
-    body.append(f"return {cast if inside != held or one.guard == 'nan' else f'{value}'}")
-    about = f"numbers of {own.name}" + (", held in float32" if held == "np.float32" != kind else "")
+    body.append(f"return {cast if inside != held or one.guard == 'nan' or apart else f'{value}'}")
+    about = f"numbers of {one.output.name}" + (", held in float32" if held != delivered else "")
     return helpers + _function(body, about, own.name, lib)
+
+
+def _nearest(own: Format, lib: str, verb: str) -> str:
+    """Return the function that rounds doubles to a format."""
+    return NEAREST.format(lib=lib, verb=verb, format=own.name, largest=float(own.largest or 0), **unit_places(own))
+
+
+def _delivered_apart(one: Evaluation, lib: str) -> bool:
+    """Tell whether the library has no cast to the output format, or one that goes by float32 and rounds twice."""
+    if one.output == one.own or one.output.name == "float32":
+        return False
+    return (lib == "np" and one.output.name == "bfloat16") or (lib == "torch" and one.own.name == "float64")
 
 
 def _function(body: list[str], about: str, name: str, lib: str) -> str:
@@ -178,6 +191,12 @@ def _fixed(one: Evaluation, lib: str) -> str:
         a, b, *rest = step.inputs
         product = f"({a} * {b}{half} >> {places})" + "".join(f" + {c}" for c in rest)
         body.append(f"{step.result} = {f'{a} + {b}' if step.kind == 'add' else product}")
-    body.append(f"return {one.program.output}" + ("" if one.program.operations else " + 0 * x"))
-    about = f"integers k that stand for k / 2**{places}"
+    value = one.program.output if one.program.operations else f"({one.program.output} + 0 * x)"
+    shift = places + (one.output.finest or 0)
+    body.append(f"return {value} + {1 << shift - 1} >> {shift}" if shift else f"return {value}")
+    about = (
+        f"integers k that stand for k / 2**{places}"
+        if not shift
+        else (f"integers k that stand for k / 2**{places - shift}, of x that stand for k / 2**{places}")
+    )
     return _function(body, about, f"{own}, ties upwards", lib)
