@@ -48,7 +48,7 @@ LATE = Registry("export", {"kind": "polyoptim.functions.whole:export_kind"})
     type=WORD,
     metavar="FILE …",
     multiple=True,
-    help="Write C (.h, .c) with everything in it and a manifest.",
+    help="Write C (.h, .c), CUDA (.cuh) or Triton (.triton.py).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", is_flag=True, help="Print the coefficients only, one a line, as they stand in the code.")

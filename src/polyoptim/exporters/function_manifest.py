@@ -14,17 +14,20 @@ from polyoptim.formats import FORMATS
 CLAIMS = ("degrees", "max_ulp", "max_ulp_kind", "flips", "count")
 ASKED = ("max_ulp", "scheme", "fma")
 COEFFICIENT = re.compile(
-    r"^    (?:const float )?([a-jl-qs-z])(\d+) = (?:[\w.]*\()*\"?(-?0x[0-9a-f.]+p[+-]\d+)", re.MULTILINE
+    r"^(?:    const float )?([a-jl-qs-z])(\d+) = (?:[\w.]*\()*\"?(-?0x[0-9a-f.]+p[+-]\d+)", re.MULTILINE
 )
 
 
-def function_manifest(document: Mapping[str, Any], export: str, name: str) -> dict[str, Any]:
+def function_manifest(
+    document: Mapping[str, Any], export: str, name: str, executed: str | None = None
+) -> dict[str, Any]:
     """Return the manifest of an export of a whole function.
 
     Parameters
     ----------
     document : what the function's `to_dict` returns.
     export, name : which exporter writes the file, and the name of the file.
+    executed : where the code was run, of a file for other machines than this.
     """
     return {
         "manifest": VERSION,
@@ -34,6 +37,7 @@ def function_manifest(document: Mapping[str, Any], export: str, name: str) -> di
         **{key: document[key] for key in CLAIMS},
         "export": export,
         "name": name,
+        **({} if executed is None else {"executed": executed}),
         "versions": dict(document["versions"]),
         "sha256": NO_HASH,
     }

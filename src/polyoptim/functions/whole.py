@@ -15,6 +15,7 @@ from polyoptim.arithmetic import evaluate_body
 from polyoptim.errors import ExportError
 from polyoptim.exporters.evaluation import identifier
 from polyoptim.exporters.function_manifest import function_manifest
+from polyoptim.exporters.manifest import NOT_EXECUTED
 from polyoptim.exporters.sheet import Sheet
 from polyoptim.instructions import Body
 from polyoptim.registry import Registry, match
@@ -25,9 +26,13 @@ EXPORTERS = Registry(
     {
         "header": "polyoptim.exporters.c_body:header",
         "source": "polyoptim.exporters.c_body:source",
+        "cuda": "polyoptim.exporters.cuda_body:cuda",
+        "triton": "polyoptim.exporters.triton_body:triton",
     },
 )
-ENDINGS = {".h": "header", ".c": "source"}
+ENDINGS = {".h": "header", ".c": "source", ".cuh": "cuda", ".triton.py": "triton"}
+ELSEWHERE = ("cuda", "triton")  # for other machines than this
+FLUSHED = "compiled with -ftz=true (-use_fast_math), comparisons take subnormal numbers for 0"
 KINDS = {"exhaustive": "of every input", "sampled": "of a sample of the inputs; a larger one may exist between them"}
 
 
@@ -120,9 +125,9 @@ class Function:
 
         Parameters
         ----------
-        path : with an ending that tells the language: .h or .c for C99. The function in it has the name of the file
-            and "_poly" behind.
-        to : the language by name, "header" or "source", whatever the ending.
+        path : with an ending that tells the language: .h or .c for C99, .cuh for CUDA: there the function has the name
+            of the file and "_poly" behind; .triton.py for Triton, where it has its own name.
+        to : the language by name, "header", "source", "cuda" or "triton", whatever the ending.
 
         Raises
         ------
@@ -130,15 +135,17 @@ class Function:
             For another ending.
         """
         kind = match("export", to, EXPORTERS) if to is not None else export_kind(path)
-        write(path, text_of(self, kind, Path(path).stem).encode("utf-8"))
+        write(path, text_of(self, kind, Path(path).name.partition(".")[0]).encode("utf-8"))
 
 
 def export_kind(path: str | os.PathLike[str]) -> str:
     """Return the exporter that the ending of a file stands for."""
-    ending = Path(path).suffix.lower()
-    if ending not in ENDINGS:
+    name = Path(path).name.lower()
+    ending = next((one for one in ENDINGS if name.endswith(one)), "")
+    if not ending:
         raise ExportError(
-            f"{str(path)!r}: no whole function is exported with the ending {ending!r}. Use {', '.join(ENDINGS)}."
+            f"{str(path)!r}: no whole function is exported with the ending {Path(path).suffix!r}. "
+            f"Use {', '.join(ENDINGS)}."
         )
     return ENDINGS[ending]
 
@@ -152,12 +159,14 @@ def text_of(function: Function, export: str, name: str) -> str:
     name : of the file, without its ending.
     """
     own = identifier(name)
-    lines = (
+    lines = [
         f"{own}: {function.name}(x) for every {function.format} x, by polyoptim",
         f"largest error {function.max_ulp:.6g} ulp, {function.max_ulp_kind}: {KINDS[function.max_ulp_kind]}",
-        f"{cost(function.body)}",
-    )
-    sheet = Sheet(own, lines, function_manifest(function.to_dict(), export, name))
+        cost(function.body),
+    ]
+    lines += [FLUSHED] if export == "cuda" else []
+    executed = NOT_EXECUTED if export in ELSEWHERE else None
+    sheet = Sheet(own, tuple(lines), function_manifest(function.to_dict(), export, name, executed))
     return str(EXPORTERS[export](function.body, sheet))
 
 
