@@ -177,3 +177,34 @@ def test_a_value_that_differs_is_said(load: Load) -> None:
     expected = np.array([0.0, -0.0, np.nan, 1.0])
     assert targets.compared(expected.copy(), expected) == "4"
     assert targets.compared(np.array([0.0, 0.0, np.nan, 2.0]), expected) == "differs on 2"
+
+
+def test_page_of_what_ships_has_the_shape_that_the_script_writes(load: Load) -> None:
+    report, shipped = load("report"), load("shipped")
+    tables = report.parse((BENCHMARKS / "shipped.md").read_text(encoding="utf-8"))
+    aims = {row[0]: row[3] for row in tables[report.AIMS][1:]}
+    assert set(aims.values()) <= {report.MET, report.MISSED}
+    assert {f"largest ulp, {name}" for name in shipped.ULP} <= set(aims)
+    header, *rows = tables["Flips"]
+    assert header[2] == "flips"
+    assert [row[0] for row in rows] == ["published", "ours, constant 1", "ours, constant free"]
+    assert [row[0] for row in tables["Largest error in ulp"][1:]] == list(shipped.ULP)
+
+
+def test_no_cubic_flips_less_than_the_linear_program_says(load: Load) -> None:
+    """The program's optimum is not beaten by others near it, and the published cubic is where it was measured."""
+    shipped, np = load("shipped"), load("numpy")
+    midpoints = 1 + (2 * np.arange(128) + 1) / 256
+    x = np.log2(midpoints)
+    columns = np.stack([x, x**2, x**3], axis=-1)
+    published = np.array([0.695146143436431884765625, 0.227564394474029541015625, 0.077119089663028717041015625])
+
+    def share(coef: Any) -> float:
+        return float(np.sum(np.abs(1 + columns @ coef - midpoints) / (midpoints * math.log(2))))
+
+    least = shipped.least_flips(free=False)
+    assert share(published) == pytest.approx(0.009966, abs=5e-6)
+    random = np.random.default_rng(1)
+    others = [share(published + random.standard_normal(3) * size) for size in (1e-3, 1e-4, 1e-5) for _ in range(2000)]
+    assert least <= min(others)
+    assert shipped.least_flips(free=True) < least < share(published)

@@ -1,5 +1,6 @@
 """approximate() in the arithmetic that ships: what is measured, what is searched, and what the faces say of it."""
 
+import hashlib
 import itertools
 import json
 import math
@@ -154,7 +155,18 @@ def test_a_function_that_is_no_expression_is_not_searched_in_ulp():
 def test_a_search_verifies(tmp_path):
     found = polyoptim.approximate("2**x", domain=(0, 1), degree=2, format="bfloat16", objective="flips")
     found.export(tmp_path / "exp2.h")
-    assert polyoptim.verify(tmp_path / "exp2.h").status == "verified"
+    verified = polyoptim.verify(tmp_path / "exp2.h")
+    assert verified.status == "verified"
+    assert any(reason.startswith("Tried again") for reason in verified.reasons)
+    text = (tmp_path / "exp2.h").read_text()
+    changed = text.replace(f'"flips": {found.flips!r}', f'"flips": {found.flips / 2!r}')
+    assert changed != text
+    line = next(line for line in text.splitlines() if '"sha256"' in line)
+    unsealed = changed.replace(line.split('"')[3], "0" * 64)
+    (tmp_path / "exp2.h").write_text(unsealed.replace("0" * 64, hashlib.sha256(unsealed.encode()).hexdigest()))
+    refuted = polyoptim.verify(tmp_path / "exp2.h")
+    assert refuted.status == "failed"
+    assert "the file says" in refuted.reasons[-1]
 
 
 def test_command_line_equals_python(capsys):

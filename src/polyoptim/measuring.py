@@ -54,8 +54,8 @@ def measure(
     computed: Computed,
     pieces: Sequence[tuple[Fraction, Fraction]],
     progress: Progress | None = None,
-) -> Measurement:
-    """Return what a polynomial gives on all inputs in some intervals.
+) -> Measurement | None:
+    """Return what a polynomial gives on all inputs in some intervals; None where no input lies in them.
 
     Parameters
     ----------
@@ -64,7 +64,10 @@ def measure(
     computed : the formats, the scheme, and which inputs.
     progress : called with (inputs done, inputs in all).
     """
-    truth = truth_of(tree, runs_of(computed.own, pieces, computed.inputs), computed.output)
+    runs = runs_of(computed.own, pieces, computed.inputs)
+    if not runs:
+        return None
+    truth = truth_of(tree, runs, computed.output)
     machine = machine_of(program_of(coef, computed.scheme, computed.fma), computed.own, computed.output)
     meter = Meter(truth, machine)
     constants = machine.doubles(coef)

@@ -13,12 +13,23 @@ from polyoptim.approximating import approximate, versions
 from polyoptim.canonical import LARGEST_FILE
 from polyoptim.checker import check
 from polyoptim.errors import ArgumentError, PolyoptimError, ResultFileError
-from polyoptim.exporters.manifest import ASKED, FOUND, LATER, is_intact, read_coefficients, read_document, read_manifest
+from polyoptim.exporters.manifest import (
+    ASKED,
+    FOUND,
+    LATER,
+    MEASURED,
+    is_intact,
+    read_coefficients,
+    read_document,
+    read_manifest,
+)
 from polyoptim.formats import computing, read_format
 from polyoptim.functions.checking import made_again, measured_again, read_function
-from polyoptim.request import END_BITS, ends_of, read_domains, read_weight
+from polyoptim.measuring import measure
+from polyoptim.request import END_BITS, ends_of, inner_ends, read_domains, read_weight
 from polyoptim.result import NAMED, Result, exporters_of, read
 from polyoptim.schemes import program_of
+from polyoptim.shipped import Computed
 from polyoptim.solvers.enclosure import Enclosure
 from polyoptim.solvers.proof import to_certificate
 from polyoptim.solvers.rounding_bound import rounding_bound
@@ -169,7 +180,7 @@ class _Saved(_File):
 
     def compare(self) -> None:
         ours, again = self.result.to_dict(), _made_again(self.manifest).to_dict()
-        for key in ("coef", "coef_hex", "powers", "domain", "certificate", *FOUND):
+        for key in ("coef", "coef_hex", "powers", "domain", "certificate", *FOUND, *MEASURED):
             if ours[key] != again[key]:
                 raise _RefutedError(f"Made again with the same versions, the result is another: {key} differs.")
 
@@ -243,7 +254,7 @@ def _saved(content: bytes, where: str) -> _Saved:
         )
     _check_expression(result.target["text"] if result.target["kind"] == "expression" else None, where)
     asked = {key: result.arguments.get(key, LATER.get(key)) for key in ASKED}
-    found = {key: getattr(result, key) for key in FOUND}
+    found = {key: getattr(result, key) for key in (*FOUND, *MEASURED)}
     manifest = {"target": result.target["text"], **asked, **found, "export": "json", "versions": dict(result.versions)}
     texts = result.coef_hex or ()
     formats = read_format(list(asked["format"]), result.powers)
@@ -287,6 +298,7 @@ def _proved_again(file: _File, reasons: list[str]) -> float | None:
         raise _RefutedError(f"The error is at most {checked.upper!r}, or the lower bound is above what was reached.")
     reasons.append(f"Proved again: the largest error of its coefficients is at most {checked.upper:.10g}.")
     _rounding_again(file, found, reasons)
+    _tried_again(file, reasons)
     return checked.upper
 
 
@@ -312,6 +324,28 @@ def _rounding_again(file: _File, found: Enclosure, reasons: list[str]) -> None:
             f"With rounding the error is at most {again.bound + found.upper!r}; the file says {claim!r}."
         )
     reasons.append(f"Proved again: with rounding in {own} it is at most {claim:.10g}.")
+
+
+def _tried_again(file: _File, reasons: list[str]) -> None:
+    """Try all inputs again, where they were tried."""
+    manifest = file.manifest
+    if manifest["max_ulp_kind"] is None:
+        return
+    formats = read_format(list(manifest["format"]), [int(power) for power in manifest["powers"]])
+    own, output = computing(formats, manifest["compute_format"], manifest["output_format"])
+    assert own is not None  # noqa: S101 - there were inputs
+    assert output is not None  # noqa: S101
+    computed = Computed(own, output, manifest["scheme"], manifest["fma"], manifest["inputs"])
+    pieces = inner_ends(read_domains(manifest["domain"]))
+    found = measure(parse(manifest["target"]).root, file.coef, computed, pieces)
+    if found is None or (found.max_ulp, found.flips) != (manifest["max_ulp"], manifest["flips"]):
+        raise _RefutedError(
+            f"On all inputs the largest error is {found and found.max_ulp!r} ulp and {found and found.flips!r} of them "
+            f"flip; the file says {manifest['max_ulp']!r} and {manifest['flips']!r}."
+        )
+    reasons.append(
+        f"Tried again: {found.max_ulp:.6g} ulp and {100 * found.flips:.4g} % flips on {found.count:,} inputs."
+    )
 
 
 def _made_again(manifest: Mapping[str, Any]) -> Result:

@@ -86,6 +86,7 @@ def truth_of(tree: Node, runs: Sequence[Run], output: Format) -> Truth:
             stack = [run]
             while stack:
                 part = stack.pop()
+                ctx.prec = BITS + 2 * max(-math.frexp(part.at(part.count // 2).item())[1], 0)  # near 0 parts may cancel
                 panel = _panel(tree, part, output)
                 if panel is None:
                     middle = part.count // 2

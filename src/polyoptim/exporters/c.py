@@ -150,6 +150,9 @@ def _claims(result: Result, one: Evaluation) -> list[str]:
     if result.total_error_bound is not None:
         how = f"in {one.own}" + ("" if one.output == one.own else f" and of the value to {one.output}")
         lines.append(f"with rounding of every operation {how} at most {result.total_error_bound:.6g}, proved")
+    if result.max_ulp_kind is not None:
+        tried = f"on {result.input_count} inputs at most {result.max_ulp:.6g} ulp of {one.output}"
+        lines.append(f"{tried}, {result.flips:.6%} flips, {result.max_ulp_kind}")
     if one.output != one.own:
         unit = "" if one.output.digits is not None else f", and stands for multiples of 2^{one.output.finest}"
         lines.append(f"operations are rounded to {one.own}; the value is rounded to {one.output}{unit}")

@@ -19,14 +19,8 @@ VERSION = 1
 COEFFICIENT = re.compile(
     r"^\W*(?:const \w+ )?c(\d+) = (?:[\w.]*\()*\"?(-?0x[0-9a-f.]+(?:p[+-]\d+)?|-?\d+(?:/\d+)?)", re.MULTILINE
 )
-HELD = (
-    "header",
-    "source",
-    "cuda",
-    "numpy",
-    "torch",
-    "triton",
-)  # which write all coefficients in the format that holds them
+# What writes all coefficients in the format that holds them.
+HELD = ("header", "source", "cuda", "numpy", "torch", "triton")
 NOT_EXECUTED = "not executed"  # an export runs nothing; what is for another machine says so
 NO_HASH = "0" * 64
 # What is asked of approximate(); where a file of before lacks the later ones, they are what they were then.
@@ -35,6 +29,8 @@ ASKED = (
     *("domain", "powers", "fixed", "through", "format", "objective", "error", "prove", "scheme", "fma", "guard"),
     *LATER,
 )
+# What was found on all inputs, where they were tried.
+MEASURED = ("max_ulp", "flips", "max_ulp_kind")
 FOUND = ("loss", "sup_error", "sup_error_kind", "sup_error_bound", "total_error_bound", "lower_bound")
 
 
@@ -51,7 +47,7 @@ def manifest(result: Result, export: str, name: str = "", executed: str | None =
         "manifest": VERSION,
         "target": result.target["text"] if result.target["kind"] == "expression" else None,
         **{key: result.arguments.get(key, LATER.get(key)) for key in ASKED},
-        **{key: getattr(result, key) for key in FOUND},
+        **{key: getattr(result, key) for key in (*FOUND, *MEASURED)},
         "export": export,
         "name": name,
         **({} if executed is None else {"executed": executed}),
@@ -118,7 +114,7 @@ def read_manifest(text: str, where: str) -> dict[str, Any]:
     ResultFileError
         Where there is none, or it cannot be read.
     """
-    document = {**LATER, **read_document(text, where)}
+    document = {**LATER, **dict.fromkeys(MEASURED), **read_document(text, where)}
     missing = [key for key in ("target", *ASKED, *FOUND, "export", "name", "versions", "sha256") if key not in document]
     if document.get("manifest") != VERSION or missing:
         said = f"it lacks {', '.join(missing)}" if missing else f"its version is {document.get('manifest')!r}"

@@ -57,10 +57,15 @@ def figure(result: Result, path: str | os.PathLike[str] | None = None) -> Figure
 
 
 def _of_approximation(result: Result, path: str | os.PathLike[str] | None) -> Figure:
-    """Return the error on the domain with its bounds, and target and polynomial above it."""
-    drawn = Figure(figsize=(9, 7), dpi=120, layout="constrained")
+    """Return the error on the domain with its bounds, target and polynomial above it, and below it what inputs gave."""
+    tried = result.ulp_histogram is not None
+    drawn = Figure(figsize=(9, 9 if tried else 7), dpi=120, layout="constrained")
     FigureCanvasAgg(drawn)
-    above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(1, 2))
+    above, below, *rest = drawn.subplots(2 + tried, 1, height_ratios=(1, 2, 1)[: 2 + tried])
+    above.sharex(below)
+    above.tick_params(labelbottom=False)
+    for panel in rest:
+        _errors_in_ulp(result, panel)
     for x, f, p, error in error_curves(result, POINTS):
         above.plot(x, f, color=TARGET, lw=2.5, label="target")
         above.plot(x, p, color=LEARNED, lw=1.2, ls="--", label="polynomial")
@@ -85,6 +90,20 @@ def _of_approximation(result: Result, path: str | os.PathLike[str] | None) -> Fi
     if path is not None:
         save(drawn, path)
     return drawn
+
+
+def _errors_in_ulp(result: Result, panel: Any) -> None:
+    """Draw how many inputs have which error in units in the last place."""
+    bins = result.ulp_histogram or ()
+    width = bins[0][1] or 1.0
+    count = max(sum(many for *_, many in bins), 1)
+    shares = [100 * many / count for *_, many in bins]
+    panel.bar([low for low, *_ in bins], shares, width=width, align="edge", color=LEARNED, edgecolor="white", lw=0.5)
+    said = f"largest, {result.max_ulp_kind}: {result.max_ulp:.5g} ulp; flips {100 * (result.flips or 0.0):.4g} %"
+    panel.axvline(min(result.max_ulp or 0.0, bins[-1][0] + width), color=BEST, lw=1, label=said)
+    panel.set(xlabel=f"error in ulp, of {count:,} inputs", ylabel="% of inputs")
+    panel.legend(fontsize=8, loc="best")
+    panel.grid(alpha=0.25)
 
 
 def _extrema(error: npt.NDArray[np.float64]) -> list[int]:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from flint import fmpz_mat
 
 from polyoptim.arithmetic import rounded
+from polyoptim.errors import ArgumentError
 from polyoptim.exhaustive import Meter, Truth, machine_of, runs_of, truth_of
 from polyoptim.formats import FORMATS, Format
 from polyoptim.schemes import program
@@ -173,7 +174,10 @@ class _Search:
         used = [power for power in asked.powers if power in self.free or asked.fixed[power] != 0]
         self.machine = machine_of(program(used, computed.scheme, computed.fma), own, output)
         small = own.digits is not None and own.digits < (FORMATS["float32"].digits or 0)
-        truth = truth_of(self.tree, runs_of(own, pieces, computed.inputs if small else "grid"), output)
+        runs = runs_of(own, pieces, computed.inputs if small else "grid")
+        if not runs:
+            raise ArgumentError(f"no number of {own} lies in the domain. Use a finer format.")
+        truth = truth_of(self.tree, runs, output)
         self.meter = Meter(truth, self.machine)
         self.sample = sampled(self.tree, own, output, pieces, POINTS)
         self.windows = np.linspace(0, len(self.sample), min(WINDOWS, len(self.sample)) + 1).astype(np.int64)
