@@ -122,6 +122,21 @@ def test_approximations_are_measured_alike(approximated: Any, load: Load) -> Non
     assert [row[0] for row in rows] == ["fa4_ex2_d3", "xnn_f16_exp_p2"]
 
 
+def test_whole_functions_are_measured_beside_the_platforms(load: Load) -> None:
+    module, report = load("functions"), load("report")
+    if not module.COMPILER:
+        pytest.skip("gcc is not installed")
+    row = module.measured("exp2", every=(1 << 20) + 1, rounds=1, own="bfloat16")
+    assert 0.5 <= row.found.max_ulp <= 1
+    assert 0.4 < row.platform_ulp < 1
+    assert set(row.times) == {"ours", "ours_by_one", "platform"}
+    tables = report.parse(module.page([row], 1, 1, 0.0))
+    assert tables["Functions"][0] == list(module.HEADER)
+    assert tables["Functions"][1][0] == "exp2"
+    written = report.parse((BENCHMARKS / "functions.md").read_text(encoding="utf-8"))
+    assert written["Functions"][0] == list(module.HEADER)
+
+
 def test_page_of_approximations_has_the_shape_that_the_script_writes(load: Load) -> None:
     report, problems = load("report"), load("problems")
     tables = report.parse((BENCHMARKS / "approximate.md").read_text(encoding="utf-8"))

@@ -19,6 +19,8 @@ from polyoptim.estimator import PolynomialRegressor as PolynomialRegressor
 from polyoptim.fitting import fit as fit
 from polyoptim.frontier.points import Front as Front
 from polyoptim.frontier.search import front as front
+from polyoptim.functions.search import function as function
+from polyoptim.functions.whole import Function as Function
 from polyoptim.racing.advice import Advice as Advice
 from polyoptim.racing.advice import advise as advise
 from polyoptim.racing.contest import race as race

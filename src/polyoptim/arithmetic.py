@@ -1,4 +1,4 @@
-"""Arithmetic: a scheme evaluated in a number format, each operation rounded, on arrays.
+"""Arithmetic: a scheme evaluated in a number format, each operation rounded, on arrays; and a whole function's body.
 
 The reference that emitted code is compared with, bit for bit. Numbers of float32, float16 and bfloat16 are held in
 doubles: products are exact there, sums innocently rounded (a double has 2p + 2 bits and more), and where a product and
@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyoptim.formats import Format
+from polyoptim.instructions import INPUT, KINDS, Body
 from polyoptim.schemes import Program
 
 Array = npt.NDArray[Any]
@@ -183,3 +184,76 @@ def _nearest(value: Fraction) -> float:
         return value.numerator / value.denominator  # Python divides integers to the nearest float
     except OverflowError:
         return math.inf if value > 0 else -math.inf
+
+
+def evaluate_body(body: Body, x: npt.ArrayLike) -> Array:
+    """Return the values of a whole function, float32 of the shape of x, bit for bit.
+
+    Parameters
+    ----------
+    body : its instructions.
+    x : float32; signalling NaN and all other bits are kept.
+
+    Examples
+    --------
+    >>> from polyoptim.instructions import Writer
+    >>> write = Writer()
+    >>> evaluate_body(write.body(write.div(write.number(1), "x")), np.array([3, 0, -0.0], dtype=np.float32))
+    array([0.33333334,        inf,       -inf], dtype=float32)
+    """
+    given = np.asarray(x, dtype=np.float32, order="C")
+    known: dict[str, Array] = {name: np.array(word.bits, dtype=np.uint32) for name, word in body.constants.items()}
+    known[INPUT] = given.view(np.uint32)
+    last = {name: place for place, one in enumerate(body.instructions) for name in one.inputs}
+    with np.errstate(all="ignore"):  # infinities and NaN are values
+        for place, one in enumerate(body.instructions):
+            takes = KINDS[one.kind].split()[0]
+            read = [known[name].view(VIEWS[letter]) for name, letter in zip(one.inputs, takes, strict=True)]
+            known[one.result] = np.asarray(WORDS[one.kind](*read)).view(np.uint32)
+            for name in set(one.inputs):  # what nobody reads again leaves its memory
+                if last[name] == place and name != body.output:
+                    del known[name]
+    found = np.broadcast_to(known[body.output], given.shape).copy()
+    return np.asarray(found).view(np.float32)
+
+
+def _fma_of_floats(a: Array, b: Array, c: Array) -> Array:
+    """Return a * b + c of float32, rounded once: the product is exact in a double, the sum is rounded to odd there."""
+    return _odd_sum(a.astype(np.float64) * b, c.astype(np.float64)).astype(np.float32)
+
+
+def _mask(condition: Array) -> Array:
+    return np.asarray(np.where(condition, np.uint32(0xFFFFFFFF), np.uint32(0)))
+
+
+def _select(mask: Array, a: Array, b: Array) -> Array:
+    return np.asarray(np.where(mask != 0, a, b))
+
+
+VIEWS = {"f": np.float32, "i": np.int32, "u": np.uint32, "m": np.uint32, "w": np.uint32}
+WORDS: dict[str, Callable[..., Array]] = {
+    "mul": np.multiply,
+    "add": np.add,
+    "sub": np.subtract,
+    "div": np.divide,
+    "fma": _fma_of_floats,
+    "iadd": np.add,
+    "isub": np.subtract,
+    "imul": np.multiply,
+    "umulhi": lambda a, b: (a.astype(np.uint64) * b >> np.uint64(32)).astype(np.uint32),
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "shl": np.left_shift,
+    "shr": np.right_shift,
+    "sar": lambda a, b: np.right_shift(a, b.view(np.int32)),
+    "int": lambda a: a.astype(np.int32),
+    "flt": lambda a: a.astype(np.float32),
+    "lt": lambda a, b: _mask(a < b),
+    "le": lambda a, b: _mask(a <= b),
+    "eq": lambda a, b: _mask(a == b),
+    "ilt": lambda a, b: _mask(a < b),
+    "ult": lambda a, b: _mask(a < b),
+    "ieq": lambda a, b: _mask(a == b),
+    "select": _select,
+}

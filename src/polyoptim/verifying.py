@@ -13,8 +13,18 @@ from polyoptim.approximating import approximate, versions
 from polyoptim.canonical import LARGEST_FILE
 from polyoptim.checker import check
 from polyoptim.errors import ArgumentError, PolyoptimError, ResultFileError
-from polyoptim.exporters.manifest import ASKED, FOUND, LATER, MEASURED, is_intact, read_coefficients, read_manifest
+from polyoptim.exporters.manifest import (
+    ASKED,
+    FOUND,
+    LATER,
+    MEASURED,
+    is_intact,
+    read_coefficients,
+    read_document,
+    read_manifest,
+)
 from polyoptim.formats import computing, read_format
+from polyoptim.functions.checking import made_again, measured_again, read_function
 from polyoptim.measuring import measure
 from polyoptim.request import END_BITS, ends_of, inner_ends, read_domains, read_weight
 from polyoptim.result import NAMED, Result, exporters_of, read
@@ -40,6 +50,7 @@ class Verification:
     status : "verified"; "versions differ" where the numbers were proved again but the file could not be made again, for
         other versions are installed; "failed".
     proved : the upper bound of the largest error that was proved again; None where it was not.
+    measured : of a whole function, the largest error in units in the last place that was measured again.
     regenerated : whether the file was made again with the same bytes; None where that was not tried.
     reasons : sentences: what was found, the decisive one last.
     """
@@ -49,6 +60,7 @@ class Verification:
     proved: float | None
     regenerated: bool | None
     reasons: tuple[str, ...]
+    measured: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -56,6 +68,7 @@ class Verification:
             "file": self.path,
             "status": self.status,
             "proved": self.proved,
+            "measured": self.measured,
             "regenerated": self.regenerated,
             "reasons": list(self.reasons),
         }
@@ -66,11 +79,12 @@ class _RefutedError(Exception):
 
 
 def verify(path: str | os.PathLike[str]) -> Verification:
-    """Verify a file that an approximation was exported to or saved in.
+    """Verify a file that an approximation or a whole function was exported to, or an approximation saved in.
 
     First the error of the coefficients that stand in the file is proved again, without any search for them, and the
     proof is checked by `polyoptim.checker`; that does not depend on who found them. Then the file is made again from
-    its manifest, which has to give the same bytes where the same versions are installed.
+    its manifest, which has to give the same bytes where the same versions are installed. A whole function is measured
+    again, at every input, with the coefficients that stand in the file.
 
     Raises
     ------
@@ -89,10 +103,11 @@ def verify(path: str | os.PathLike[str]) -> Verification:
     content = _content(path)
     file = _saved(content, where) if content.lstrip()[:1] == b"{" else _generated(content, where)
     reasons: list[str] = []
-    proved = regenerated = None
+    proved = measured = regenerated = None
     try:
         file.unchanged()
-        proved = _proved_again(file, reasons)
+        found = file.proved_again(reasons)
+        proved, measured = (None, found) if isinstance(file, _Whole) else (found, None)
         installed = versions()
         different = [name for name, value in installed.items() if file.manifest["versions"].get(name) != value]
         if different:
@@ -100,17 +115,17 @@ def verify(path: str | os.PathLike[str]) -> Verification:
                 f"{name} {file.manifest['versions'].get(name)} (here {installed[name]})" for name in different
             )
             reasons.append(f"It was not made again, for it is by other versions: {said}.")
-            return Verification(where, VERSIONS_DIFFER, proved, None, tuple(reasons))
+            return Verification(where, VERSIONS_DIFFER, proved, None, tuple(reasons), measured)
         regenerated = False
-        file.compare(_made_again(file.manifest))
+        file.compare()
         regenerated = True
         reasons.append(f"Made again with the same versions, it has the same {file.same}.")
     except _RefutedError as error:
         reasons.append(str(error))
-        return Verification(where, FAILED, proved, regenerated, tuple(reasons))
+        return Verification(where, FAILED, proved, regenerated, tuple(reasons), measured)
     except (PolyoptimError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ResultFileError(f"the manifest of {where} cannot be read: {error}") from None
-    return Verification(where, VERIFIED, proved, regenerated, tuple(reasons))
+    return Verification(where, VERIFIED, proved, regenerated, tuple(reasons), measured)
 
 
 @dataclass(frozen=True)
@@ -131,10 +146,16 @@ class _File:
         if not is_intact(self.text, dict(self.manifest)):
             raise _RefutedError("The file was changed after it was written: its hash is another.")
 
-    def compare(self, result: Result) -> None:
+    def proved_again(self, reasons: list[str]) -> float | None:
+        return _proved_again(self, reasons)
+
+    def compare(self) -> None:
+        result = _made_again(self.manifest)
         kind, name = self.manifest["export"], self.manifest["name"]
         exporter = exporters_of("approximate")[kind]
-        again = exporter(result, name) if kind in NAMED else exporter(result)
+        self.compare_text(exporter(result, name) if kind in NAMED else exporter(result))
+
+    def compare_text(self, again: str) -> None:
         if again != self.text:
             pairs = zip(self.text.split("\n"), again.split("\n"), strict=False)
             line = next((number for number, (a, b) in enumerate(pairs, 1) if a != b), None)
@@ -157,11 +178,41 @@ class _Saved(_File):
             if not checked.ok:
                 raise _RefutedError(f"The certificate does not hold: {checked.reason}")
 
-    def compare(self, result: Result) -> None:
-        ours, again = self.result.to_dict(), result.to_dict()
+    def compare(self) -> None:
+        ours, again = self.result.to_dict(), _made_again(self.manifest).to_dict()
         for key in ("coef", "coef_hex", "powers", "domain", "certificate", *FOUND, *MEASURED):
             if ours[key] != again[key]:
                 raise _RefutedError(f"Made again with the same versions, the result is another: {key} differs.")
+
+
+@dataclass(frozen=True)
+class _Whole(_File):
+    """A file with a whole function.
+
+    Parameters
+    ----------
+    parts : its coefficients, by the prefix of their names and by power.
+    """
+
+    parts: Mapping[str, Mapping[int, Fraction]]
+
+    def proved_again(self, reasons: list[str]) -> float | None:
+        claim = self.manifest["max_ulp"]
+        found = measured_again(self.parts, self.manifest)
+        if found.max_ulp > claim or found.flips > self.manifest["flips"]:
+            raise _RefutedError(
+                f"Its largest error is {found.max_ulp!r} ulp, {found.flips!r} of its values are flips; the file says "
+                f"at most {claim!r} and {self.manifest['flips']!r}."
+            )
+        reasons.append(f"Measured again at all {found.count} inputs: its largest error is {found.max_ulp:.10g} ulp.")
+        return found.max_ulp
+
+    def compare(self) -> None:
+        try:
+            again = made_again(self.manifest)
+        except PolyoptimError as error:
+            raise _RefutedError(f"It cannot be made again: {error}") from None
+        self.compare_text(again)
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:
@@ -180,6 +231,12 @@ def _generated(content: bytes, where: str) -> _File:
         text = content.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise ResultFileError(f"{where} is no text. Verify .h, .c, .cuh, .py, .tex or .json.") from None
+    document = read_document(text, where)
+    if "function" in document:
+        try:
+            return _Whole(text, document, {}, read_function(text, document, where))
+        except (ArgumentError, LookupError, TypeError, ValueError) as error:
+            raise ResultFileError(f"the manifest of {where} cannot be read: {error}") from None
     manifest = read_manifest(text, where)
     try:
         _check_expression(manifest["target"], where)

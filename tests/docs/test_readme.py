@@ -89,6 +89,7 @@ def test_polyoptim_commands_run(tmp_path):
         "norris.csv",
         "exp2.h",
         "front.png",
+        "tanh.h",
     }
 
 

@@ -36,7 +36,12 @@ def check_files(save: str | None, plot: str | None, export: Sequence[str], verb:
         if Path(plot).suffix.lower() not in PICTURES:
             raise ArgumentError(f"--plot {plot}: no picture has that ending. Use {', '.join(PICTURES)}.")
         PARTS["figure"]  # a missing matplotlib shows now rather than after the run
-    for path in (*export, *(path for path in (save, plot) if path is not None)):
+    check_places([*export, *(path for path in (save, plot) if path is not None)])
+
+
+def check_places(paths: Sequence[str]) -> None:
+    """Raise ArgumentError for a file where none can be written."""
+    for path in paths:
         folder = Path(path).parent
         if Path(path).is_dir():
             raise ArgumentError(f"{path} is a folder. Name a file.")

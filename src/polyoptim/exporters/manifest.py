@@ -79,8 +79,8 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def read_manifest(text: str, where: str) -> dict[str, Any]:
-    """Return the manifest in the text of a file.
+def read_document(text: str, where: str) -> dict[str, Any]:
+    """Return the manifest in the text of a file, unchecked but for being one.
 
     Raises
     ------
@@ -103,7 +103,18 @@ def read_manifest(text: str, where: str) -> dict[str, Any]:
         document = json.loads("\n".join(body))
     except (ValueError, RecursionError) as error:
         raise ResultFileError(f"the manifest of {where} cannot be read: {error}.") from None
-    document = {**LATER, **dict.fromkeys(MEASURED), **document} if isinstance(document, dict) else {}
+    return document if isinstance(document, dict) else {}
+
+
+def read_manifest(text: str, where: str) -> dict[str, Any]:
+    """Return the manifest of an approximation in the text of a file.
+
+    Raises
+    ------
+    ResultFileError
+        Where there is none, or it cannot be read.
+    """
+    document = {**LATER, **dict.fromkeys(MEASURED), **read_document(text, where)}
     missing = [key for key in ("target", *ASKED, *FOUND, "export", "name", "versions", "sha256") if key not in document]
     if document.get("manifest") != VERSION or missing:
         said = f"it lacks {', '.join(missing)}" if missing else f"its version is {document.get('manifest')!r}"

@@ -227,6 +227,15 @@ def _own(name: str, composed: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda a: composed(a) if _is_series(a) else getattr(a, name)()
 
 
+def _tanh_series(a: arb_series) -> arb_series:
+    """Return the tanh of a series by that of its constant, so that nothing cancels near 0."""
+    first = arb(a[0]).tanh()
+    rest = arb_series([arb(0), *(a[place] for place in range(1, ctx.cap))], ctx.cap)
+    power = (2 * rest).exp() - 1
+    other = power / (power + 2)
+    return (first + other) / (1 + first * other)
+
+
 def _erfc_half(a: Any) -> Any:
     """Return the normal distribution function."""
     return (-a / arb(2).sqrt()).erfc() / 2
@@ -264,7 +273,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "atan": lambda a: a.atan(),
     "sinh": _own("sinh", lambda a: (a.exp() - (-a).exp()) / 2),
     "cosh": _own("cosh", lambda a: (a.exp() + (-a).exp()) / 2),
-    "tanh": _own("tanh", lambda a: 1 - 2 / ((2 * a).exp() + 1)),
+    "tanh": _own("tanh", _tanh_series),
     "asinh": _own("asinh", lambda a: _log(a + (a * a + 1).sqrt())),
     "acosh": _own("acosh", lambda a: _log(a + (a - 1).sqrt() * (a + 1).sqrt())),
     "atanh": _own("atanh", lambda a: (_log(1 + a) - _log(1 - a)) / 2),
