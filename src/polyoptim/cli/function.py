@@ -56,7 +56,7 @@ def function(name: str, export: Sequence[str], as_json: bool, quiet: bool, **arg
     """Make a whole function: range reduction, polynomials and special values, for every number of a format.
 
     NAME is exp2, sin, exp, log2, tanh, gelu, silu or erf. The polynomials have the smallest degrees with which no
-    error is above --max-ulp, measured at every input: for float32 that takes a minute or two.
+    error is above --max-ulp, measured at every input: for float32 that takes some minutes.
 
     \b
     Examples:

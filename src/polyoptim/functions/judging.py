@@ -1,6 +1,6 @@
 """Judging: the values of a body next to the truth, which ball arithmetic gives, input by input.
 
-What takes all inputs of float32 is `polyoptim.solvers.exhaustive`; here are those of a shorter format, or a sample.
+What takes all inputs of float32 is `measuring`; here are those of a shorter format, or a sample.
 """
 
 from __future__ import annotations

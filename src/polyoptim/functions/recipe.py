@@ -21,7 +21,6 @@ class Reduced:
     target, domain, error, fixed : as `approximate` takes them.
     degrees : that are tried, ascending.
     first, step : the powers are first, first + step, … up to the degree.
-    wide : powers whose coefficients are two float32, the second of what the first leaves out.
     """
 
     target: str
@@ -31,7 +30,6 @@ class Reduced:
     step: int = 1
     error: str = "relative"
     fixed: Mapping[int, str] = field(default_factory=dict)
-    wide: tuple[int, ...] = ()
 
     def powers(self, degree: int) -> list[int]:
         """Return the powers that may appear."""

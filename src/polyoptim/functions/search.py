@@ -195,14 +195,22 @@ class _Search:
 def coefficients(one: Reduced, degree: int) -> dict[int, Fraction]:
     """Return the coefficients of a reduced problem, float32."""
     powers = one.powers(degree)
+    fixed = tuple((power, value) for power, value in one.fixed.items() if power in powers)
+    return dict(_approximated(one.target, one.domain, tuple(powers), fixed, one.error))
+
+
+@lru_cache(maxsize=256)  # several functions share the exponential, and a verification asks for what a search has found
+def _approximated(
+    target: str, domain: tuple[Any, Any], powers: tuple[int, ...], fixed: tuple[tuple[int, str], ...], error: str
+) -> tuple[tuple[int, Fraction], ...]:
     result = approximate(
-        one.target,
-        domain=one.domain,
-        powers=powers,
-        fixed={power: value for power, value in one.fixed.items() if power in powers} or None,
-        error=one.error,
+        target,
+        domain=domain,
+        powers=list(powers),
+        fixed=dict(fixed) or None,
+        error=error,
         format="float32",
         prove=False,
     )
     texts = result.coef_hex or ()
-    return {power: FORMATS["float32"].read(texts[power]) for power in powers}
+    return tuple((power, FORMATS["float32"].read(texts[power])) for power in powers)

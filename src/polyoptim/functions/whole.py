@@ -33,7 +33,7 @@ EXPORTERS = Registry(
 ENDINGS = {".h": "header", ".c": "source", ".cuh": "cuda", ".triton.py": "triton"}
 ELSEWHERE = ("cuda", "triton")  # for other machines than this
 FLUSHED = "compiled with -ftz=true (-use_fast_math), comparisons take subnormal numbers for 0"
-KINDS = {"exhaustive": "of every input", "sampled": "of a sample of the inputs; a larger one may exist between them"}
+EVERY = "of every input"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Function:
     degrees : of each polynomial, by the prefix of its coefficients' names.
     coef_hex : the coefficients of each, by power, as they stand in the code.
     max_ulp : the largest error, in units in the last place of the truth.
-    max_ulp_kind : "exhaustive", or "sampled".
+    max_ulp_kind : "exhaustive": every input was tried.
     flips : the share of inputs, from 0 to 1, whose value is not the correctly rounded one.
     worst_inputs : pairs of an input and its error, the largest first.
     histogram : how many errors are in [k / 8, (k + 1) / 8) ulp; those beyond in the last.
@@ -92,7 +92,7 @@ class Function:
         x, _ = self.worst_inputs[0]
         facts = [
             ("degree", polynomials if len(self.degrees) > 1 else str(next(iter(self.degrees.values())))),
-            ("largest error", f"{self.max_ulp:.6g} ulp, {self.max_ulp_kind}: {KINDS[self.max_ulp_kind]}; at x = {x!r}"),
+            ("largest error", f"{self.max_ulp:.6g} ulp, {self.max_ulp_kind}: {EVERY}; at x = {x!r}"),
             ("flips", f"{100 * self.flips:.4g} %   values that are not the correctly rounded ones"),
             ("inputs", f"{self.count}"),
             ("cost", cost(self.body)),
@@ -161,7 +161,7 @@ def text_of(function: Function, export: str, name: str) -> str:
     own = identifier(name)
     lines = [
         f"{own}: {function.name}(x) for every {function.format} x, by polyoptim",
-        f"largest error {function.max_ulp:.6g} ulp, {function.max_ulp_kind}: {KINDS[function.max_ulp_kind]}",
+        f"largest error {function.max_ulp:.6g} ulp, {function.max_ulp_kind}: {EVERY}",
         cost(function.body),
     ]
     lines += [FLUSHED] if export == "cuda" else []
