@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from importlib.metadata import version
 from typing import Any
@@ -17,9 +16,9 @@ from polyoptim import __version__
 from polyoptim.arguments import Arguments
 from polyoptim.canonical import plain
 from polyoptim.checker import check as check_certificate
+from polyoptim.coding import Solved, coded, computed_by, outer_ends
 from polyoptim.errors import ArgumentError, DataError, PolyoptimError
 from polyoptim.formats import Format, computing, find_format, read_format
-from polyoptim.measuring import Measurement, is_measured, measure
 from polyoptim.registry import match
 from polyoptim.request import (
     END_BITS,
@@ -41,7 +40,7 @@ from polyoptim.request import (
     short_text,
 )
 from polyoptim.result import Result
-from polyoptim.schemes import GUARDS, SCHEMES, program_of
+from polyoptim.schemes import GUARDS, SCHEMES
 from polyoptim.shipped import Computed, Shipped, search_shipped
 from polyoptim.solution import Status, Trace
 from polyoptim.solvers.approximation import (
@@ -52,18 +51,14 @@ from polyoptim.solvers.approximation import (
     sampled_error,
     smallest_degree,
 )
-from polyoptim.solvers.enclosure import Enclosure, Statement
+from polyoptim.solvers.enclosure import Enclosure
 from polyoptim.solvers.proof import to_certificate
-from polyoptim.solvers.rounding_bound import RoundingBound, rounding_bound
 from polyoptim.solvers.supremum import enclose
 from polyoptim.targets.constants import Constant
 from polyoptim.targets.expression import Expression
-from polyoptim.targets.nodes import Node
 
 OBJECTIVES = ("minimax", "l2", "l1", *SHIPPED)
 FIRST_DEGREE = 0
-# What is said of code, and of nothing else; a search in the arithmetic that ships depends on them all the same.
-CODE = ("scheme", "fma", "compute_format", "output_format", "inputs", "exhaustive", "guard")
 
 
 def approximate(
@@ -151,26 +146,6 @@ def approximate(
     return coded(solve(target, arguments, progress), arguments, progress)
 
 
-@dataclass(frozen=True)
-class Solved:
-    """Coefficients and their proof, before anything is said of the code that evaluates them.
-
-    Parameters
-    ----------
-    result : as far as it does not depend on that.
-    found : the coefficients, exactly, and what was asked for.
-    pieces : the domain.
-    statement : what was proved; None where nothing was.
-    shipped : how a search in the arithmetic that ships went; None where there was none.
-    """
-
-    result: Result
-    found: Approximated
-    pieces: Sequence[tuple[Constant, Constant]]
-    statement: Statement | None
-    shipped: Shipped | None
-
-
 def solve(target: Any, arguments: Mapping[str, Any], progress: Callable[[int, int], object] | None = None) -> Solved:
     """Return the best coefficients and their proof.
 
@@ -202,7 +177,7 @@ def solve(target: Any, arguments: Mapping[str, Any], progress: Callable[[int, in
     assert pieces is not None  # noqa: S101
     check(lambda: check_shipped(objective, sought[0], arguments["through"]))
     check.done()
-    ends = _outer_ends(pieces)
+    ends = outer_ends(pieces)
     expression, root = sought
     side = None if powers is not None else parity(root, ends)
 
@@ -229,7 +204,7 @@ def solve(target: Any, arguments: Mapping[str, Any], progress: Callable[[int, in
         raise DataError(
             f"the search left the range of float64: {error}. Scale x or the target, so that both are nearer to 1."
         ) from error
-    computed = _computed(found, arguments)
+    computed = computed_by(found, arguments)
     shipped = _shipped(found, computed, pieces, objective, progress)
     if shipped is not None:
         found = replace(found, coef=shipped.coef)
@@ -245,45 +220,6 @@ def solve(target: Any, arguments: Mapping[str, Any], progress: Callable[[int, in
     return Solved(result, found, pieces, enclosure.statement if enclosure and enclosure.proved else None, shipped)
 
 
-def coded(solved: Solved, arguments: Mapping[str, Any], progress: Callable[[int, int], object] | None = None) -> Result:
-    """Return the result with what holds for code: the bound with rounding, and what was found on all inputs.
-
-    Parameters
-    ----------
-    arguments : of approximate(): scheme, fma, compute_format, output_format, inputs, exhaustive and guard count.
-    """
-    begin = time.perf_counter()
-    found, result = solved.found, solved.result
-    words = {name: plain(arguments[name]) for name in CODE}
-    result = replace(result, arguments={**result.arguments, **words})
-    computed = _computed(found, {**arguments, "objective": result.arguments["objective"]})
-    ends = _outer_ends(solved.pieces)
-    rounding = None if solved.statement is None else _rounding(solved.statement, ends, found, arguments)
-    if rounding is not None and result.sup_error_bound is not None:
-        total, note = _total(result.sup_error_bound, rounding)
-        result = replace(result, total_error_bound=total, notes=(*result.notes, *note))
-    root = found.asked.target
-    if isinstance(root, Node) and computed and (solved.shipped or is_measured(computed, arguments["exhaustive"])):
-        measured = measure(root, found.coef, computed, inner_ends(solved.pieces), progress)
-        result = result if measured is None else _with_measurement(result, measured, solved.shipped)
-    return replace(result, seconds=result.seconds + time.perf_counter() - begin)
-
-
-def _outer_ends(pieces: Sequence[tuple[Constant, Constant]]) -> tuple[tuple[Fraction, Fraction], ...]:
-    """Return intervals with rational ends that hold those of a domain."""
-    return tuple((low.below(END_BITS), high.above(END_BITS)) for low, high in pieces)
-
-
-def _computed(found: Approximated, arguments: Mapping[str, Any]) -> Computed | None:
-    """Return how code evaluates the polynomial; None where no format is given to compute in."""
-    own, output = computing(found.asked.formats, arguments["compute_format"], arguments["output_format"])
-    if own is None or output is None:
-        if arguments["objective"] in SHIPPED or arguments["exhaustive"]:
-            raise ArgumentError("there is no format to compute in. Give compute_format, such as 'float32'.")
-        return None
-    return Computed(own, output, arguments["scheme"], arguments["fma"], arguments["inputs"])
-
-
 def _shipped(
     found: Approximated,
     computed: Computed | None,
@@ -294,39 +230,6 @@ def _shipped(
     if objective not in SHIPPED or computed is None:
         return None
     return search_shipped(found.asked, computed, inner_ends(pieces), found.coef, objective, progress)
-
-
-def _with_measurement(result: Result, measured: Measurement, shipped: Shipped | None) -> Result:
-    """Return a result with what was found on all inputs; of a search for it, that is its loss."""
-    found = {
-        **{name: getattr(measured, name) for name in ("max_ulp", "flips", "worst_inputs")},
-        "max_ulp_kind": measured.kind,
-        "ulp_histogram": measured.histogram,
-        "input_count": measured.count,
-        "notes": result.notes + measured.notes,
-    }
-    if shipped is not None:
-        loss = measured.max_ulp if result.arguments["objective"] == "ulp" else measured.flips
-        found |= {"loss": loss, "lower_bound": None, "gap": None}
-        if shipped.interrupted:
-            found |= {"status": Status.INTERRUPTED, "message": "Interrupted; the best so far was kept."}
-    return replace(result, **found)
-
-
-def _rounding(
-    statement: Statement,
-    pieces: Sequence[tuple[Fraction, Fraction]],
-    found: Approximated,
-    arguments: Mapping[str, Any],
-) -> RoundingBound | None:
-    """Return what rounding adds; None where nothing is rounded."""
-    own, output = computing(found.asked.formats, arguments["compute_format"], arguments["output_format"])
-    if own is None:
-        names = list(dict.fromkeys(map(str, found.asked.formats)))
-        if names == ["real"]:
-            return None
-        return RoundingBound(math.inf, f"no format holds the numbers of {' and '.join(names)}")
-    return rounding_bound(statement, pieces, program_of(found.coef, arguments["scheme"], arguments["fma"]), own, output)
 
 
 def _result(
@@ -397,17 +300,6 @@ def _result(
         coef_hex=texts,
         certificate=certificate,
     )
-
-
-def _total(bound: float, rounding: RoundingBound) -> tuple[float | None, list[str]]:
-    """Return the bound with rounding, and what is to be said of it."""
-    if rounding.bound == math.inf:
-        return None, [f"There is no bound with rounding: {rounding.reason}."]
-    total = math.nextafter(bound + rounding.bound, math.inf)
-    if not rounding.least:
-        return total, []
-    where = f"0 and abs(x) >= {float(rounding.least):.3g}"
-    return total, [f"The bound with rounding holds for {where}; nearer to 0 there are no normal numbers."]
 
 
 def versions() -> dict[str, str]:
