@@ -24,6 +24,7 @@ from polyoptim.solvers.rounding_bound import RoundingBound, rounding_bound
 from polyoptim.targets.constants import Constant
 from polyoptim.targets.nodes import Node
 
+INTERRUPTED = "Interrupted; the best so far was kept. A whole search may give others."
 # What is said of code, and of nothing else; a search in the arithmetic that ships depends on them all the same.
 CODE = ("scheme", "fma", "compute_format", "output_format", "inputs", "exhaustive", "guard")
 
@@ -100,10 +101,7 @@ def _with_measurement(result: Result, measured: Measurement, shipped: Shipped | 
         loss = measured.max_ulp if result.arguments["objective"] == "ulp" else measured.flips
         found |= {"loss": loss, "lower_bound": None, "gap": None}
         if shipped.interrupted:
-            found |= {
-                "status": Status.INTERRUPTED,
-                "message": "Interrupted; the best so far was kept. Another search gives others.",
-            }
+            found |= {"status": Status.INTERRUPTED, "message": INTERRUPTED}
     return replace(result, **found)
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from polyoptim.approximating import OBJECTIVES, Solved, coded, solve
+from polyoptim.approximating import OBJECTIVES, solve
 from polyoptim.arguments import Arguments, check_powers
+from polyoptim.coding import Solved, coded
 from polyoptim.errors import ArgumentError, PolyoptimError
 from polyoptim.formats import FORMATS, computing, find_format, read_format
 from polyoptim.frontier.points import Front, Point, compared, criterion_of, unbeaten
