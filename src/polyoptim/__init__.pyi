@@ -17,6 +17,8 @@ from polyoptim.errors import StatusError as StatusError
 from polyoptim.errors import UnknownNameError as UnknownNameError
 from polyoptim.estimator import PolynomialRegressor as PolynomialRegressor
 from polyoptim.fitting import fit as fit
+from polyoptim.frontier.points import Front as Front
+from polyoptim.frontier.search import front as front
 from polyoptim.functions.search import function as function
 from polyoptim.functions.whole import Function as Function
 from polyoptim.racing.advice import Advice as Advice

@@ -6,7 +6,7 @@ import math
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib.metadata import version
 from typing import Any
@@ -62,6 +62,8 @@ from polyoptim.targets.nodes import Node
 
 OBJECTIVES = ("minimax", "l2", "l1", *SHIPPED)
 FIRST_DEGREE = 0
+# What is said of code, and of nothing else; a search in the arithmetic that ships depends on them all the same.
+CODE = ("scheme", "fma", "compute_format", "output_format", "inputs", "exhaustive", "guard")
 
 
 def approximate(
@@ -146,28 +148,61 @@ def approximate(
     ('proved', '8.559e-05', '0x1p+0')
     """
     arguments = {name: value for name, value in locals().items() if name not in ("target", "progress")}
+    return coded(solve(target, arguments, progress), arguments, progress)
+
+
+@dataclass(frozen=True)
+class Solved:
+    """Coefficients and their proof, before anything is said of the code that evaluates them.
+
+    Parameters
+    ----------
+    result : as far as it does not depend on that.
+    found : the coefficients, exactly, and what was asked for.
+    pieces : the domain.
+    statement : what was proved; None where nothing was.
+    shipped : how a search in the arithmetic that ships went; None where there was none.
+    """
+
+    result: Result
+    found: Approximated
+    pieces: Sequence[tuple[Constant, Constant]]
+    statement: Statement | None
+    shipped: Shipped | None
+
+
+def solve(target: Any, arguments: Mapping[str, Any], progress: Callable[[int, int], object] | None = None) -> Solved:
+    """Return the best coefficients and their proof.
+
+    Parameters
+    ----------
+    target, progress : as approximate() has them.
+    arguments : all others of approximate(), by name; scheme and formats of the code count for their checks, and where
+        the objective is one in the arithmetic that ships.
+    """
     begin = time.perf_counter()
+    objective, prove, powers = (arguments[name] for name in ("objective", "prove", "powers"))
     check = Arguments()
     sought = check(lambda: read_target(target))
-    pieces: list[tuple[Constant, Constant]] = check(lambda: read_domains(domain))
-    weight = check(lambda: read_weight(error))
+    pieces: list[tuple[Constant, Constant]] = check(lambda: read_domains(arguments["domain"]))
+    weight = check(lambda: read_weight(arguments["error"]))
     check(lambda: match("objective", objective, OBJECTIVES))
-    check(lambda: match("scheme", scheme, SCHEMES))
-    check(lambda: match("guard", guard, GUARDS))
-    check(lambda: read_truth(fma, "fma"))
-    check(lambda: read_truth(exhaustive, "exhaustive"))
-    check(lambda: read_inputs(inputs))
-    check(lambda: compute_format is None or find_format(compute_format))
-    check(lambda: output_format is None or find_format(output_format))
-    bound = check(lambda: None if tolerance is None else read_tolerance(tolerance))
-    chosen = check(lambda: read_powers(degree, tolerance, powers))
-    held = check(lambda: read_fixed(fixed))
-    points = check(lambda: read_through(through))
+    check(lambda: match("scheme", arguments["scheme"], SCHEMES))
+    check(lambda: match("guard", arguments["guard"], GUARDS))
+    check(lambda: read_truth(arguments["fma"], "fma"))
+    check(lambda: read_truth(arguments["exhaustive"], "exhaustive"))
+    check(lambda: read_inputs(arguments["inputs"]))
+    check(lambda: arguments["compute_format"] is None or find_format(arguments["compute_format"]))
+    check(lambda: arguments["output_format"] is None or find_format(arguments["output_format"]))
+    bound = check(lambda: None if arguments["tolerance"] is None else read_tolerance(arguments["tolerance"]))
+    chosen = check(lambda: read_powers(arguments["degree"], arguments["tolerance"], powers))
+    held = check(lambda: read_fixed(arguments["fixed"]))
+    points = check(lambda: read_through(arguments["through"]))
     check.done()
     assert pieces is not None  # noqa: S101
-    check(lambda: check_shipped(objective, sought[0], through))
+    check(lambda: check_shipped(objective, sought[0], arguments["through"]))
     check.done()
-    ends = tuple((low.below(END_BITS), high.above(END_BITS)) for low, high in pieces)
+    ends = _outer_ends(pieces)
     expression, root = sought
     side = None if powers is not None else parity(root, ends)
 
@@ -176,8 +211,8 @@ def approximate(
         outside = [power for power in held if power not in own]
         if outside:
             raise ArgumentError(f"fixed has power {outside[0]}, which is not among the powers {list(own)}. Add it.")
-        formats = read_format(format, own)
-        computing(formats, compute_format, output_format)
+        formats = read_format(arguments["format"], own)
+        computing(formats, arguments["compute_format"], arguments["output_format"])
         given = {power: hold(held[power], power, own, formats) for power in held}
         least = "minimax" if objective in SHIPPED else objective
         return Asked(root, weight, ends, own, formats, given, points, least)
@@ -201,20 +236,42 @@ def approximate(
     enclosure = (
         enclose(root, found.coef, [ends_of(one) for one in pieces], error=weight) if prove and expression else None
     )
-    rounding = (
-        _rounding(enclosure.statement, ends, found, arguments) if enclosure is not None and enclosure.proved else None
-    )
-    measured = None
-    if isinstance(root, Node) and computed is not None and (shipped or is_measured(computed, exhaustive)):
-        measured = measure(root, found.coef, computed, inner_ends(pieces), progress)
-    seconds = time.perf_counter() - begin
     told = {
         "domain": [[exact_text(low), exact_text(high)] for low, high in pieces],
         "fixed": {str(power): exact_text(value) for power, value in held.items()} or None,
         "through": [str(x) for x in points] or None,
     }
-    result = _result(expression, target, pieces, found, enclosure, rounding, {**arguments, **told}, seconds)
-    return result if measured is None else _with_measurement(result, measured, shipped)
+    result = _result(expression, target, pieces, found, enclosure, {**arguments, **told}, begin)
+    return Solved(result, found, pieces, enclosure.statement if enclosure and enclosure.proved else None, shipped)
+
+
+def coded(solved: Solved, arguments: Mapping[str, Any], progress: Callable[[int, int], object] | None = None) -> Result:
+    """Return the result with what holds for code: the bound with rounding, and what was found on all inputs.
+
+    Parameters
+    ----------
+    arguments : of approximate(): scheme, fma, compute_format, output_format, inputs, exhaustive and guard count.
+    """
+    begin = time.perf_counter()
+    found, result = solved.found, solved.result
+    words = {name: plain(arguments[name]) for name in CODE}
+    result = replace(result, arguments={**result.arguments, **words})
+    computed = _computed(found, {**arguments, "objective": result.arguments["objective"]})
+    ends = _outer_ends(solved.pieces)
+    rounding = None if solved.statement is None else _rounding(solved.statement, ends, found, arguments)
+    if rounding is not None and result.sup_error_bound is not None:
+        total, note = _total(result.sup_error_bound, rounding)
+        result = replace(result, total_error_bound=total, notes=(*result.notes, *note))
+    root = found.asked.target
+    if isinstance(root, Node) and computed and (solved.shipped or is_measured(computed, arguments["exhaustive"])):
+        measured = measure(root, found.coef, computed, inner_ends(solved.pieces), progress)
+        result = result if measured is None else _with_measurement(result, measured, solved.shipped)
+    return replace(result, seconds=result.seconds + time.perf_counter() - begin)
+
+
+def _outer_ends(pieces: Sequence[tuple[Constant, Constant]]) -> tuple[tuple[Fraction, Fraction], ...]:
+    """Return intervals with rational ends that hold those of a domain."""
+    return tuple((low.below(END_BITS), high.above(END_BITS)) for low, high in pieces)
 
 
 def _computed(found: Approximated, arguments: Mapping[str, Any]) -> Computed | None:
@@ -278,9 +335,8 @@ def _result(
     pieces: Sequence[tuple[Constant, Constant]],
     found: Approximated,
     enclosure: Enclosure | None,
-    rounding: RoundingBound | None,
     arguments: Mapping[str, Any],
-    seconds: float,
+    begin: float,
 ) -> Result:
     asked = found.asked
     notes: list[str] = []
@@ -300,10 +356,6 @@ def _result(
         seen, points = sampled_error(asked, found.coef)
         error, certificate = max(error, seen, 0.0 if enclosure is None else enclosure.lower), None
         notes.append(f"The error is sampled, at {points} points and where the search saw extrema: {reason}")
-    total = None
-    if rounding is not None and bound is not None:
-        total, note = _total(bound, rounding)
-        notes += note
     loss = error if asked.objective == "minimax" else found.loss
     lower = min(found.lower, loss)
     domain = (float(pieces[0][0].nearest(END_BITS)), float(pieces[-1][1].nearest(END_BITS)))
@@ -331,7 +383,7 @@ def _result(
         status=Status.CONVERGED,
         message="Solved.",
         steps=0,
-        seconds=seconds,
+        seconds=time.perf_counter() - begin,
         engine="",
         seed=None,
         count=0,
@@ -341,7 +393,6 @@ def _result(
         versions=versions(),
         notes=tuple(notes),
         sup_error_bound=bound,
-        total_error_bound=total,
         lower_bound=lower,
         coef_hex=texts,
         certificate=certificate,

@@ -88,6 +88,7 @@ def test_polyoptim_commands_run(tmp_path):
         "sweep.png",
         "norris.csv",
         "exp2.h",
+        "front.png",
         "tanh.h",
     }
 

@@ -21,6 +21,7 @@ COMMANDS = Registry(
         "train": "polyoptim.cli.train:train",
         "fit": "polyoptim.cli.fit:fit",
         "approximate": "polyoptim.cli.approximate:approximate",
+        "front": "polyoptim.cli.front:front",
         "function": "polyoptim.cli.function:function",
         "race": "polyoptim.cli.race:race",
         "sweep": "polyoptim.cli.sweep:sweep",
@@ -60,6 +61,7 @@ def cli() -> None:
     polyoptim train "sin(x)" --seed 0 --save sine.json
     polyoptim fit data.csv --x t --y v --degree 2
     polyoptim approximate "2**x" --domain 0 1 --degree 3 --format float32
+    polyoptim front "2**x" --domain 0 1 --degrees 2:7 --formats float32,bfloat16 --output-format bfloat16
     polyoptim function exp2 --format bfloat16 --export exp2.h
     polyoptim race "sin(x)" --optimizers all
     polyoptim sweep "sin(x)" --over lr=1e-6:1:61:log --over momentum=0:0.99:40 --plot map.png

@@ -20,6 +20,7 @@ from polyoptim.errors import ArgumentError, PolyoptimError
 
 PATIENCE = 0.5  # seconds
 PER_SECOND = 10
+SLOW = 10  # a second; of fewer a digit after the point is shown
 
 
 class Bar:
@@ -53,15 +54,17 @@ class Bar:
             self._bar = Progress(
                 TextColumn(f"{{task.completed:,}}/{{task.total:,}} {self._unit}"),
                 BarColumn(),
-                TextColumn(f"{{task.fields[pace]:,.0f}} {self._unit}/s"),
+                TextColumn(f"{{task.fields[pace]}} {self._unit}/s"),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
                 transient=True,
                 auto_refresh=False,
             )
             self._bar.start()
-            self._task = self._bar.add_task("", total=total, pace=0.0)
-        self._bar.update(self._task, completed=done, pace=done / max(now - self._begin, 1e-3), refresh=True)
+            self._task = self._bar.add_task("", total=total, pace="")
+        pace = done / max(now - self._begin, 1e-3)
+        shown = f"{pace:,.0f}" if pace >= SLOW else f"{pace:.1f}"
+        self._bar.update(self._task, completed=done, pace=shown, refresh=True)
 
 
 def bar(quiet: bool, unit: str = "runs") -> Bar:
