@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "src"))
 
 import numpy as np  # noqa: E402 - after this checkout's polyoptim is found
-from report import number, table  # noqa: E402
+from report import number, parse, table  # noqa: E402
 
 import polyoptim  # noqa: E402
 from polyoptim.engines.surroundings import processor  # noqa: E402
@@ -88,14 +88,15 @@ void judge(uint64_t first, uint64_t step, double *worst, double *flips)
 }}
 """
 INTRODUCTION = """\
-Written by `python benchmarks/functions.py --write`, all of it in one run. Ours are whole functions for float32 with the
-smallest degrees that meet 1 ulp, measured at all 2^32 inputs. The platform's are C's functions of float or, where it
-has none, what programs write with them; their errors are measured at every {every}th bit pattern against its functions
-of double, so that the largest may be larger. Errors are in units in the last place of the truth; flips are values that
-are not the correctly rounded ones. Times are nanoseconds for a value, the least of {rounds} rounds over {values}
-numbers in [{low:g}, {high:g}] (log2: positive ones), by `{compiler}`: ours in a loop over an array, which the compiler
-makes vectors of, and called one by one; the platform's called one by one. SLEEF's are the bounds that its reference
-(https://sleef.org) states for its `_u10` functions, for sinf up to abs(x) = 1e28; nothing of it was run here."""
+Written by `python benchmarks/functions.py --write`, each function in one run. Ours are whole functions for float32
+with the smallest degrees that meet 1 ulp, measured at all 2^32 inputs. The platform's are C's functions of float or,
+where it has none, what programs write with them; their errors are measured at every {every}th bit pattern against its
+functions of double, so that the largest may be larger. Errors are in units in the last place of the truth; flips are
+values that are not the correctly rounded ones. Times are nanoseconds for a value, the least of {rounds} rounds over
+{values} numbers in [{low:g}, {high:g}] (log2: positive ones), by `{compiler}`: ours in a loop over an array, which
+the compiler makes vectors of, and called one by one; the platform's called one by one. SLEEF's are the bounds that
+its reference (https://sleef.org) states for its `_u10` functions, for sinf up to abs(x) = 1e28; nothing of it was run
+here."""
 HEADER = (
     "function", "degrees", "ours, ulp", "flips", "found in, s", "platform, ulp", "flips", "SLEEF, ulp", "array, ns",
     "one by one, ns", "platform, ns", "ratio",
@@ -168,8 +169,8 @@ def timed(call: ctypes._NamedFuncPointer, x: np.ndarray) -> float:
     return (time.perf_counter() - begin) / 10 / len(x) * 1e9
 
 
-def page(rows: list[Row], every: int, rounds: int, load: float) -> str:
-    """Return the page."""
+def page(rows: list[list[str]], every: int, rounds: int, load: float) -> str:
+    """Return the page of lines by `Row.cells`."""
     words = INTRODUCTION.format(
         every=every, rounds=rounds, values=VALUES, low=SPAN[0], high=SPAN[1], compiler=" ".join(("gcc", *COMMAND[1:4]))
     )
@@ -185,7 +186,7 @@ def page(rows: list[Row], every: int, rounds: int, load: float) -> str:
     ]
     return (
         f"# Whole functions beside the platform's\n\n{words}\n\n## Machine and versions\n\n"
-        f"{table(('what', 'which'), machine)}\n\n## Functions\n\n{table(HEADER, [row.cells() for row in rows])}\n"
+        f"{table(('what', 'which'), machine)}\n\n## Functions\n\n{table(HEADER, rows)}\n"
     )
 
 
@@ -195,7 +196,9 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     parser.add_argument("--every", type=int, default=EVERY)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="functions; all by default")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="functions whose rows are measured anew; all by default"
+    )
     given = parser.parse_args()
     if not COMPILER:
         print("gcc is not installed, with which all of this is compiled.", file=sys.stderr)
@@ -205,7 +208,11 @@ def main() -> int:
     for name in given.names or FUNCTIONS:
         rows.append(measured(name, given.every, given.rounds))
         print(" ".join(rows[-1].cells()), file=sys.stderr, flush=True)
-    text = page(rows, given.every, given.rounds, load)
+    cells = {row.found.name: row.cells() for row in rows}
+    if given.names and PAGE.exists():  # the others stay
+        _, *before = parse(PAGE.read_text(encoding="utf-8"))["Functions"]
+        cells = {row[0]: row for row in before} | cells
+    text = page([cells[name] for name in FUNCTIONS if name in cells], given.every, given.rounds, load)
     print(text)
     if given.write:
         PAGE.write_text(text, encoding="utf-8")

@@ -130,7 +130,7 @@ def test_whole_functions_are_measured_beside_the_platforms(load: Load) -> None:
     assert 0.5 <= row.found.max_ulp <= 1
     assert 0.4 < row.platform_ulp < 1
     assert set(row.times) == {"ours", "ours_by_one", "platform"}
-    tables = report.parse(module.page([row], 1, 1, 0.0))
+    tables = report.parse(module.page([row.cells()], 1, 1, 0.0))
     assert tables["Functions"][0] == list(module.HEADER)
     assert tables["Functions"][1][0] == "exp2"
     written = report.parse((BENCHMARKS / "functions.md").read_text(encoding="utf-8"))
