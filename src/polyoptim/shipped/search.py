@@ -40,10 +40,11 @@ POINTS = 1 << 18  # of the sample
 WINDOWS = 512  # parts of the domain, in each of which rounding has its measure
 CONTESTED = 2.0  # times the largest error: how far from a midpoint a truth is that candidates may flip
 MOST_CONTESTED = 0.1  # units, beyond which such inputs are too many
+SPREAD_OF_COUNTS = 3.0  # of their roots: how many flips more on few inputs end a candidate
 SPARSE = 16  # of those inputs one is looked at first, and of the candidates one is kept
-ROUNDS, FLIP_ROUNDS = 8, 4
+ROUNDS, FLIP_ROUNDS = 8, 6
 SPREADS = (0.5, 0.25, 0.12, 0.06, 0.03)  # of candidates about the program's solution, in units in the last place
-FLIP_SPREADS = (0.03, 0.01, 0.003, 0.001)  # the same, in the mean error
+FLIP_SPREADS = (0.03, 0.01, 0.003, 0.001, 0.0003)  # the same, in the mean error
 DRAWN, RANKED, CONFIRMED = 4096, 512, 12  # candidates of a spread: drawn, screened, and at most confirmed
 WORST = 4096  # inputs on which candidates are screened
 TOP = 512  # of a sample, that are screened from then on
@@ -278,7 +279,9 @@ class _Search:
         reach = CONTESTED * float(np.abs(self.sample.errors(self.coef)).max(initial=0.0))
         if reach > MOST_CONTESTED or own == self.machine.output:
             return self.sample, False
-        return sample_of(truth, own, self.meter.near_midpoints(reach)), True
+        near = sample_of(truth, own, self.meter.near_midpoints(reach))
+        away = 0.5 - np.abs((near.right - near.s) - near.e) / near.unit
+        return near.at(away <= reach), True
 
     def confirm(self, rows: Array) -> None:
         """Screen candidates, and measure those that may take the lead, the best first."""
@@ -286,7 +289,9 @@ class _Search:
         if self.flips:
             few = inputs.at(slice(0, None, SPARSE)) if self.whole else inputs
             leader = self.machine.doubles(self.coef)[None, :]
-            rows = rows[np.argsort(self.screen.run(rows, few, math.inf), kind="stable")[: len(rows) // SPARSE + 1]]
+            about = self.screen.run(leader, few, math.inf)[0]
+            seen = self.screen.run(rows, few, about + SPREAD_OF_COUNTS * math.sqrt(about))
+            rows = rows[np.argsort(seen, kind="stable")[: len(rows) // SPARSE + 1]]
             limit = self.screen.run(leader, inputs, math.inf)[0]
         reached = self.screen.run(rows, inputs, limit)
         chosen = np.flatnonzero(reached < limit)
