@@ -29,7 +29,7 @@ STRICT = ("-Wall", "-Wextra", "-Werror", "-Wno-unused-function")
 needs_compiler = pytest.mark.skipif(not COMPILERS, reason="there is no C compiler")
 
 
-def inputs(count=1 << 20):
+def inputs(count=1 << 18):
     """Bit patterns of all kinds, numbers of ordinary size, and special values."""
     draw = np.random.default_rng(5)
     any_ = draw.integers(0, 1 << 32, count, dtype=np.uint64).astype(np.uint32).view(np.float32)

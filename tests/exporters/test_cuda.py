@@ -50,11 +50,11 @@ def numbers(name):
             wide = (bits << 16).view(np.float32) if name == "bfloat16" else bits.astype(np.uint16).view(np.float16)
             return wide.astype(np.float64)
     draw = np.random.default_rng(11)
-    near = draw.uniform(-2, 2, 500_000)
+    near = draw.uniform(-2, 2, 100_000)
     if name == "float64":
         wide = near[:20_000] * 2.0 ** draw.integers(-1060, 900, 20_000)
         return np.concatenate([near, wide, [0.0, -0.0, np.inf, np.nan]])
-    bits = draw.integers(0, 1 << 32, 1_500_000, dtype=np.uint64).astype(np.uint32)
+    bits = draw.integers(0, 1 << 32, 500_000, dtype=np.uint64).astype(np.uint32)
     with np.errstate(invalid="ignore"):
         wide = bits.view(np.float32).astype(np.float64)
     return np.concatenate([near.astype(np.float32).astype(np.float64), wide])

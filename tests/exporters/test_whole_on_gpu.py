@@ -75,7 +75,7 @@ def test_cuda_gives_the_bits_of_the_reference_by_a_compiler_of_c_plus_plus(tmp_p
     command = ["g++", "-shared", "-fPIC", f"-I{SHIMS}", *STRICT, "-O2", "-o", "one.so", "one.cpp"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
-    x = inputs(1 << 19)
+    x = inputs(1 << 17)
     y = np.empty_like(x)
     library = ctypes.CDLL(os.fspath(tmp_path / "one.so"))
     library.call(x.ctypes.data_as(ctypes.c_void_p), y.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(len(x)))
