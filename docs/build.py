@@ -21,7 +21,7 @@ from babel.messages.pofile import read_po
 
 DOCS = Path(__file__).resolve().parent
 BUILT = DOCS / "_build"
-GALLERY = DOCS / "gallery"
+GALLERY = DOCS / "learn"
 HTML = BUILT / "html"
 LANGUAGES = {"en": "English", "zh_CN": "简体中文"}
 CHINESE = Path("zh_CN", "LC_MESSAGES")

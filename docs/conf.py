@@ -14,7 +14,14 @@ from polyoptim import __version__
 
 SECONDS = {"en": "{:.1f} seconds", "zh_CN": "{:.1f} 秒"}
 HAN = "[\u3400-\u4dbf\u4e00-\u9fff]+"
-ALT = "Four panels: target and polynomial, residual, loss over the steps, coefficients over the steps."
+# The lessons in reading order: as their first page lists them.
+LESSONS = re.findall(
+    r"^ +:doc:`/learn/(\w+)`",
+    (Path(__file__).parents[1] / "examples" / "GALLERY_HEADER.rst").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
+# sphinx-gallery's own list, which has no Chinese: the page has a list of its own.
+THUMBNAILS = re.compile(r"\n\.\. raw:: html\s+<div id=.sg-tag-list.*\.\. thumbnail-parent-div-close.*?</div>\n", re.S)
 # How sphinx-gallery spells the running time; each build has another, and a translation needs one sentence for all.
 RUNNING_TIME = re.compile(r"\*\*Total running time of the script:\*\* \((\d+) minutes ([\d.]+) seconds\)")
 
@@ -26,7 +33,7 @@ locale_dirs = ["_build/locale"]  # build.py compiles docs/locale into it
 gettext_compact = False
 gettext_auto_build = False
 gettext_location = False  # line numbers would change with every edit
-exclude_patterns = ["_build", "internals", "gallery/index.rst"]
+exclude_patterns = ["_build", "internals"]
 extensions = ["sphinx_gallery.gen_gallery"]
 suppress_warnings = ["config.cache"]  # sphinx-gallery takes functions as settings, which Sphinx cannot store
 templates_path = ["_templates"]
@@ -51,15 +58,29 @@ def figures(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]
     shown = block_vars["example_globals"].get("___")
     if not isinstance(shown, Figure) or shown.get_gid() == "saved":
         return ""
+    if not shown.get_label():
+        raise ValueError("a picture needs a text for those who do not see it: figure.set_label(...)")
     shown.set_gid("saved")
     path = Path(next(block_vars["image_path_iterator"]))
     shown.savefig(path)
-    return f"\n.. image:: /{path.relative_to(gallery_conf['src_dir']).as_posix()}\n   :alt: {ALT}\n"
+    return f"\n.. image:: /{path.relative_to(gallery_conf['src_dir']).as_posix()}\n   :alt: {shown.get_label()}\n"
+
+
+class ReadingOrder:
+    """The order of the lessons, which sphinx-gallery asks for by their files."""
+
+    def __init__(self, folder: Any) -> None:
+        self.folder = folder
+
+    def __call__(self, file: Any) -> int:
+        """Return the place of a file; one that the page does not list is an error."""
+        return LESSONS.index(Path(file).stem)
 
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
-    "gallery_dirs": "gallery",
+    "gallery_dirs": "learn",
+    "within_subsection_order": ReadingOrder,
     "filename_pattern": r"\.py$",
     "image_scrapers": (figures,),
     "ignore_repr_types": r"matplotlib\.figure",
@@ -99,8 +120,15 @@ var splitQuery = (query) => query
         return len(stemmed_word) > 1 or re.fullmatch(HAN, stemmed_word) is not None
 
 
-def name_running_time(app: Any, docname: str, source: list[str]) -> None:  # noqa: ARG001 - Sphinx's signature
-    """Give the running time of a lesson a name, so that the sentence around it is the same in every build."""
+def mend_lesson(app: Any, docname: str, source: list[str]) -> None:
+    """Give the running time of a lesson a name, so that the sentence around it is the same in every build.
+
+    And take sphinx-gallery's list from the first page of the lessons.
+    """
+    if docname == "learn/index":
+        source[0], removed = THUMBNAILS.subn("", source[0])
+        if removed != 1:
+            raise ValueError("the list that sphinx-gallery makes looks otherwise than expected.")
     found = RUNNING_TIME.search(source[0])
     if found:
         seconds = 60 * int(found[1]) + float(found[2])
@@ -120,5 +148,5 @@ def add_language(app: Any, page: str, template: str, context: dict[str, Any], do
 def setup(app: Any) -> None:
     """Register what stands above."""
     app.add_search_language(ChineseWords)
-    app.connect("source-read", name_running_time)
+    app.connect("source-read", mend_lesson)
     app.connect("html-page-context", add_language)

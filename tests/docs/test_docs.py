@@ -51,7 +51,8 @@ def lesson_prose():
 
 
 PAGES = [
-    "gallery/polynomial_optim.po",
+    "learn/index.po",
+    "learn/polynomial_optim.po",
     "index.po",
     "coverage.po",
     "fit.po",
@@ -64,7 +65,7 @@ PAGES = [
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("gallery/polynomial_optim.po", lesson_prose()),
+        ("learn/polynomial_optim.po", lesson_prose()),
         ("index.po", (ROOT / "docs" / "index.rst").read_text(encoding="utf-8")),
         ("coverage.po", (ROOT / "docs" / "coverage.rst").read_text(encoding="utf-8")),
         ("fit.po", (ROOT / "docs" / "fit.rst").read_text(encoding="utf-8")),
@@ -89,7 +90,7 @@ def test_translations_are_chinese_and_keep_code_and_links(name):
 
 
 def test_gallery_words_have_their_chinese():
-    messages, _ = catalogue("gallery/polynomial_optim.po")
+    messages, _ = catalogue("learn/polynomial_optim.po")
     for words in (
         "Total running time",
         "Download Python source",

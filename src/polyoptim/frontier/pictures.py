@@ -32,6 +32,7 @@ LABELS = {
 def figure(front: Front, path: str | os.PathLike[str] | None = None) -> Figure:
     """Return the figure of a front; with `path` it is saved too, in the format of the ending."""
     drawn = Figure(figsize=(11, 5.6), dpi=120, layout="constrained")
+    drawn.set_label("Two panels: error against the number of operations and against depth, a mark for each point.")
     FigureCanvasAgg(drawn)
     shown = [point for point in compared(front.points) if math.isfinite(front.error_of(point))]
     colors = {name: OTHERS[place % len(OTHERS)]

@@ -24,12 +24,17 @@ UNMADE = "#F6E8C3"
 MOST_TICKS = 12
 Array = npt.NDArray[np.float64]
 MARKERS = ("o", "s", "D", "^", "v")
+# As in reports.figure.
+MAP_LABEL = "A map of the gap over two hyperparameters; what diverged is grey."
+CURVE_LABEL = "The gap over a hyperparameter; where runs diverged is grey."
+RACE_LABEL = "Two panels, a row for each optimizer: evaluations until each gap is reached; gap in the end for each lr."
 SMALLEST_GAP = 1e-16  # below it a gap is rounding
 
 
 def sweep_figure(sweep: Sweep, path: str | os.PathLike[str] | None = None) -> Figure:
     """Return the figure of a sweep; with `path` it is saved too, in the format of the ending."""
     drawn = Figure(figsize=(9, 6), dpi=120, layout="constrained")
+    drawn.set_label(MAP_LABEL if len(sweep.axes) == 2 else CURVE_LABEL)
     FigureCanvasAgg(drawn)
     axes = drawn.subplots()
     _map(sweep, drawn, axes) if len(sweep.axes) == 2 else _curve(sweep, axes)
@@ -182,6 +187,7 @@ def race_figure(race: Race, path: str | os.PathLike[str] | None = None) -> Figur
     """Return the figure of a race; with `path` it is saved too, in the format of the ending."""
     height = 2.2 + 0.34 * len(race.racers)
     drawn = Figure(figsize=(12, max(height, 4.5)), dpi=120, layout="constrained")
+    drawn.set_label(RACE_LABEL)
     FigureCanvasAgg(drawn)
     left, right = drawn.subplots(1, 2, sharey=True)
     _finishes(race, left)

@@ -30,6 +30,11 @@ from polyoptim.result import Result, write
 TARGET, LEARNED, BEST = "#000000", "#0072B2", "#D55E00"
 OTHERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
 POINTS = 600
+# What a figure shows, for pages whose readers may not see it: its label, from which an alternative text can be made.
+RUN_LABEL = "Four panels: target and polynomial, residual, loss over the steps, coefficients over the steps."
+FIT_LABEL = "Two panels: data and fitted curve with its bands, residuals."
+APPROXIMATION_LABEL = "Two panels: target and polynomial, error with its bounds."
+TRIED_LABEL = "Three panels: target and polynomial, error with its bounds, share of the inputs by their error in ulp."
 MOST_NAMED = 8
 
 
@@ -42,6 +47,7 @@ def figure(result: Result, path: str | os.PathLike[str] | None = None) -> Figure
     if result.verb == "approximate":
         return _of_approximation(result, path)
     drawn = Figure(figsize=(10, 7), dpi=120, layout="constrained")
+    drawn.set_label(RUN_LABEL)
     FigureCanvasAgg(drawn)
     axes = drawn.subplots(2, 2)
     _curves(result, axes[0, 0])
@@ -60,6 +66,7 @@ def _of_approximation(result: Result, path: str | os.PathLike[str] | None) -> Fi
     """Return the error on the domain with its bounds, target and polynomial above it, and below it what inputs gave."""
     tried = result.ulp_histogram is not None
     drawn = Figure(figsize=(9, 9 if tried else 7), dpi=120, layout="constrained")
+    drawn.set_label(TRIED_LABEL if tried else APPROXIMATION_LABEL)
     FigureCanvasAgg(drawn)
     above, below, *rest = drawn.subplots(2 + tried, 1, height_ratios=(1, 2, 1)[: 2 + tried])
     above.sharex(below)
@@ -118,6 +125,7 @@ def _of_fit(result: Result, path: str | os.PathLike[str] | None) -> Figure:
     if result.samples is None:
         raise ArgumentError("a picture wants samples, and this result has kept none.")
     drawn = Figure(figsize=(9, 7), dpi=120, layout="constrained")
+    drawn.set_label(FIT_LABEL)
     FigureCanvasAgg(drawn)
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     x, y = result.samples.x, result.samples.y
