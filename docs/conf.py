@@ -46,6 +46,7 @@ autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 100
 html_math_renderer = "mathml"
 myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath"]
 suppress_warnings = ["config.cache"]  # sphinx-gallery takes functions as settings, which Sphinx cannot store
 templates_path = ["_templates"]
 html_static_path = ["_static"]

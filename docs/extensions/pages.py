@@ -13,6 +13,7 @@ from checks import ENGLISH
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
+from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.addnodes import pending_xref
 from sphinx.transforms import SphinxTransform
@@ -131,7 +132,11 @@ class LeaveCode(SphinxTransform):
 def write_formula(translator: Any, node: nodes.Element) -> None:
     """Write a formula as MathML, which browsers draw by themselves."""
     block = isinstance(node, nodes.math_block)
-    drawn = tex2mathml(node.astext(), as_block=block)
+    try:
+        drawn = tex2mathml(node.astext(), as_block=block)
+    except MathError as error:
+        logger.warning("%s: %s", node.astext(), error, location=node)
+        drawn = ""
     translator.body.append(f'<div class="formula">{drawn}</div>' if block else drawn)
     raise nodes.SkipNode
 

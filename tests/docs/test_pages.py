@@ -189,6 +189,25 @@ def test_a_public_name_without_a_docstring_is_found(monkeypatch):
     assert public.undocumented() == ["polyoptim.Bare", "polyoptim.Bare.untold"]
 
 
+def test_every_source_that_the_code_names_is_on_the_page_of_mathematics():
+    page = (DOCS / "internals" / "mathematics.md").read_text(encoding="utf-8")
+    named = re.compile(r"doi:(10\.\d{4,}/[^\s,;]*[\w)])|arXiv:(\d{4}\.\d{4,5})")
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "src" / "polyoptim").rglob("*.py")))
+    sources = {
+        (doi.removesuffix(")") if ")" in doi and "(" not in doi else doi) or arxiv for doi, arxiv in named.findall(code)
+    }
+    assert len(sources) > 50
+    assert sorted(source for source in sources if source not in page) == []
+
+
+def test_every_promise_names_a_test_that_is_there():
+    page = (DOCS / "internals" / "promises.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", page)
+    assert len(named) > 40
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), test
+
+
 def test_pages_are_english_alone_or_translated():
     for page in PAGES:
         catalogue = CATALOGUES / page.replace(".rst", ".po")
