@@ -40,6 +40,7 @@ exclude_patterns = ["_build"]
 extensions = ["sphinx_gallery.gen_gallery", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser", "pages"]
 default_role = "literal"  # what the docstrings mean by `x`
 napoleon_google_docstring = False
+napoleon_use_param = False  # several names with one meaning stay together
 napoleon_use_rtype = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"

@@ -31,6 +31,7 @@ class Picture:
     ours : the beginning of the names of rows that are polyoptim's, drawn in colour; "" for none.
     line : a value that is marked: what is promised, or the same as the other's.
     log : whether the axis is logarithmic.
+    end : where the axis ends; what is beyond stands at its end, with its value.
     """
 
     heading: str
@@ -39,6 +40,7 @@ class Picture:
     ours: str = ""
     line: float | None = None
     log: bool = True
+    end: float | None = None
 
 
 OURS = "polyoptim"
@@ -65,7 +67,7 @@ PICTURES = {
         Picture("Largest error in ulp", ("published", "ours"), "units in the last place, less is better"),
     ],
     "functions": [
-        Picture("Functions", ("ours, ulp", "platform, ulp", "SLEEF, ulp"), "units in the last place, less is better"),
+        Picture("Functions", ("ours, ulp", "platform, ulp", "SLEEF, ulp"), "ulp, less is better", log=False, end=2.5),
         Picture("Functions", ("array, ns", "one by one, ns", "platform, ns"), "nanoseconds a value, less is better"),
     ],
     "intervals": [
@@ -80,7 +82,8 @@ def write_benchmarks(place: Path) -> None:
     sources = sorted((ROOT / "benchmarks").glob("*.md"))
     for source in sources:
         text = source.read_text(encoding="utf-8")
-        for number_of, picture in enumerate(PICTURES.get(source.stem, []), start=1):
+        pictures = list(enumerate(PICTURES.get(source.stem, []), start=1))
+        for number_of, picture in reversed(pictures):  # two of one table stand in their order
             name = f"{source.stem}-{number_of}.svg"
             rows = rows_of(text, picture)
             draw(rows, picture, place / name)
@@ -149,13 +152,18 @@ def draw(rows: Sequence[tuple[str, list[float | None]]], picture: Picture, path:
             mine = not picture.ours or name.startswith(picture.ours)
             color, mark = STYLES[place] if mine else QUIET
             label = column if height == 0 and len(picture.columns) > 1 else None
-            if values[place] is not None:
-                axes.plot(values[place], height, mark, color=color, markersize=7 if mine else 5, label=label, zorder=3)
+            value = values[place]
+            if value is not None and picture.end is not None and value > picture.end:
+                axes.plot(picture.end, height, ">", color=color, markersize=7, clip_on=False, zorder=3)
+                axes.annotate(f"{value:,.0f}   ", (picture.end, height), ha="right", va="center")
+            elif value is not None:
+                axes.plot(value, height, mark, color=color, markersize=7 if mine else 5, label=label, zorder=3)
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     for tick, (name, _) in zip(axes.get_yticklabels(), rows, strict=True):
         tick.set_fontweight("bold" if picture.ours and name.startswith(picture.ours) else "normal")
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xscale("log" if picture.log else "linear")
+    axes.set_xlim(right=picture.end)
     axes.set_xlabel(picture.unit)
     axes.grid(color="#E0E0E0", zorder=0)
     axes.spines[["top", "right"]].set_visible(False)

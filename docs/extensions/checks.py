@@ -18,7 +18,8 @@ SOUGHT = {
     "逼近": "use/approximate",
     "舍入": "use/ships",
     "检查点": "use/results",
-    "切比雪夫": "choose",
+    "切比雪夫": "use/fit",
+    "条件数": "choose",
 }
 # What a browser fetches by itself; a link that a reader may follow is none of it.
 FETCHED = re.compile(

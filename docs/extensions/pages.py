@@ -150,6 +150,11 @@ def list_parameters(app: Any, what: str, name: str, thing: Any, settings: Any, l
     lines[:] = found
 
 
+def write_dashes(app: Any, what: str, name: str, thing: Any, settings: Any, lines: list[str]) -> None:  # noqa: ARG001
+    """Write the dash between a name and its meaning, which Sphinx makes of two hyphens in English alone."""
+    lines[:] = [re.sub(r"^(\* \*\*.+\*\*) -- ", r"\1 – ", line) for line in lines]
+
+
 def check_reference(app: Any, environment: Any) -> None:  # noqa: ARG001 - Sphinx's signature
     """Warn, which is an error here, of each public name that the reference lacks."""
     listed = set(environment.get_domain("py").objects)
@@ -171,6 +176,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_directive("parameters", Parameters)
     app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
     app.connect("autodoc-process-docstring", list_parameters, priority=400)  # before napoleon's
+    app.connect("autodoc-process-docstring", write_dashes, priority=600)  # after it
     app.connect("env-check-consistency", check_reference)
     app.connect("html-page-context", say_english)
     return {"parallel_read_safe": True}

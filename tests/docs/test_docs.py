@@ -7,6 +7,7 @@ import ast
 import re
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,16 @@ def test_translations_are_chinese_and_keep_code_and_links(name):
         assert HAN.search(chinese) or message in ("polyoptim", "scikit-learn")
         kept = [re.sub("`.*<", "`<", mark) for mark in MARKUP.findall(message)]
         assert sorted(kept) == sorted(re.sub("`.*<", "`<", mark) for mark in MARKUP.findall(chinese)), message
+
+
+@pytest.mark.parametrize("name", CHINESE)
+def test_marks_stand_apart_from_the_characters_around_them(name):
+    mark = re.compile(r"``[^`]+``|:[\w-]+:`[^`]*`|`[^`]+`__?|(?<!\*)\*\*[^*\s][^*]*\*\*")
+    for chinese in catalogue(name)[0].values():
+        for found in mark.finditer(chinese):
+            before, after = f" {chinese} "[found.start()], f" {chinese} "[found.end() + 1]
+            assert before.isspace() or unicodedata.category(before) in ("Ps", "Pi", "Pf", "Pd", "Po"), chinese
+            assert after.isspace() or unicodedata.category(after) in ("Pe", "Pi", "Pf", "Pd", "Po"), chinese
 
 
 def test_gallery_words_have_their_chinese():
