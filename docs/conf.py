@@ -43,6 +43,7 @@ napoleon_google_docstring = False
 napoleon_use_param = False  # several names with one meaning stay together
 napoleon_use_rtype = False
 autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False  # a method without words of its own is one without
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 100
 html_math_renderer = "mathml"
