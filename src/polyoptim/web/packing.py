@@ -36,11 +36,10 @@ def pack(head: Mapping[str, Any], arrays: Mapping[str, npt.ArrayLike]) -> bytes:
 
 def finite(value: Any) -> Any:
     """Return a value for JSON, in which what is not finite is None."""
-    value = plain(value)
     if isinstance(value, Mapping):
         return {str(key): finite(member) for key, member in value.items()}
     if isinstance(value, (list, tuple)):
         return [finite(member) for member in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return plain(value)
