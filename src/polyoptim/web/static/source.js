@@ -28,8 +28,9 @@ export async function take(given, changed) {
     if (!again) {
       state.drop("domain");
       state.set("data", found.data);
-      state.set("x", found.numbers[0]);
-      state.set("y", found.numbers[1]);
+      const rest = found.numbers.filter((name) => name !== "y"), x = found.numbers.includes("x") ? "x" : rest[0];
+      state.set("x", x);
+      state.set("y", found.numbers.includes("y") ? "y" : found.numbers.find((name) => name !== x));
     }
     changed();
   } catch (error) {

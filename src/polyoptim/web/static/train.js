@@ -1,23 +1,23 @@
 // Training: every change shows the whole run again.
 
-import { byId, choiceField, make, numberField, showErrors, textField, truthField } from "./elements.js";
+import { byId, choiceField, make, numberField, textField, truthField } from "./elements.js";
 import { around, centre, contours, path, point } from "./landscape.js";
 import { LossMap } from "./map.js";
 import { formula, share, short } from "./numbers.js";
+import { Panel } from "./panel.js";
 import { color, line, Plot } from "./plots.js";
 import { Race } from "./race.js";
 import { askArrays, Latest, Refusal } from "./server.js";
-import { dataQuery, isMissing, sourceFields, takeAgain } from "./source.js";
+import { dataQuery, sourceFields } from "./source.js";
 import * as state from "./state.js";
 import { has, t, translated } from "./words.js";
 
 const PLAYED = 9; // seconds that a whole run is played in
 const REST = 220; // milliseconds without a change, after which the run is asked for in detail
 
-export class Train {
+export class Train extends Panel {
   constructor(choices) {
-    this.choices = choices;
-    this.panel = byId("train");
+    super("train", choices);
     this.run = null; // what the server said last
     this.place = -1; // the row of the trace that is shown
     this.playing = 0;
@@ -44,13 +44,12 @@ export class Train {
     state.setDefault("steps", Math.min(2000, optimizer.steps));
     for (const [name, option] of Object.entries(optimizer.options)) state.setDefault(name, option.value ?? "none");
     const changed = (event) => this.changed(event), rebuild = () => { this.build(); this.changed(); };
-    const fill = (name, ...fields) => this.panel.querySelector(`.${name}`).replaceChildren(...fields.flat(2));
-    fill("source", sourceFields({ changed, rebuild }));
-    fill("polynomial",
+    this.fill("source", sourceFields({ changed, rebuild }));
+    this.fill("polynomial",
       numberField({ name: "degree", label: t("degree"), least: 0, most: this.choices.limits.degree, whole: true, changed }),
       choiceField({ name: "basis", label: t("basis"), choices: this.choices.bases, shown: (name) => t(`basis_${name}`), changed }));
     const about = `about_${state.get("optimizer")}`;
-    fill("optimizer",
+    this.fill("optimizer",
       choiceField({
         name: "optimizer", label: t("optimizer"), choices: Object.keys(this.choices.optimizers),
         changed: () => this.adopt(state.get("optimizer"), {}),
@@ -59,8 +58,8 @@ export class Train {
       this.slider("lr", t("lr"), this.choices.ranges.lr, changed),
       make("div", { class: "row" }, make("button", { type: "button", class: "bestlr", text: t("bestRate"), onclick: (event) => this.bestRate(event.target) })),
       make("p", { class: "help stable" }));
-    fill("options", Object.entries(optimizer.options).map(([name, option]) => this.option(name, option, changed)), this.schedule(changed, rebuild));
-    fill("run",
+    this.fill("options", Object.entries(optimizer.options).map(([name, option]) => this.option(name, option, changed)), this.schedule(changed, rebuild));
+    this.fill("run",
       numberField({ name: "steps", label: t("steps"), least: Math.min(100, optimizer.steps / 20), most: Math.min(10000, optimizer.steps), step: Math.min(100, optimizer.steps / 20), whole: true, changed }),
       make("div", { class: "field", "data-field": "seed" }, make("label", { for: "seed", text: t("seed") }),
         make("input", { type: "number", id: "seed", name: "seed", step: 1, value: state.get("seed"), "aria-describedby": "seed-error", oninput: (event) => { state.set("seed", event.target.value); changed(event); } }),
@@ -166,66 +165,24 @@ export class Train {
   }
 
   ask(detail, event = null) {
-    if (isMissing()) {
-      takeAgain(() => {}).then((there) => { if (there) this.ask(detail, event); });
-      return;
-    }
+    if (!this.isReady(() => this.ask(detail, event))) return;
     (detail === "full" ? this.detailed : this.latest).ask({ detail, since: event?.timeStamp ?? null });
   }
 
   /** Ask the server, and show what it says. */
   async answer({ detail, since }) {
-    const asked = state.query(dataQuery());
-    try {
-      const run = await askArrays(`/api/train?${asked}${detail === "full" ? "&detail=full" : ""}`);
-      if (detail === "full" && asked !== state.query(dataQuery())) return; // a later question is on its way
-      this.online();
+    const take = (run) => {
       this.shownOptimizer = state.get("optimizer");
-      showErrors(this.panel, {});
-      this.panel.classList.remove("stale");
       this.take(run, detail);
       if (since !== null) this.measure(since);
-      if (detail === "full") { this.race.refresh(); this.map.refresh(run.stable_lr); }
-    } catch (error) {
-      if (error instanceof Refusal) {
-        if (error.code === "gone" && (await takeAgain(() => this.ask(detail)))) return;
-        if (error.code === "gone") this.build();
-        this.refused(error);
-      } else if (error instanceof TypeError) this.offline(detail);
-      else throw error;
-    }
+    };
+    const answered = await this.question(detail === "full" ? "&detail=full" : "", take, () => this.ask(detail));
+    if (answered && detail === "full") { this.race.refresh(); this.map.refresh(this.run.stable_lr); }
   }
 
   refused(error) {
     clearTimeout(this.resting);
-    showErrors(this.panel, Object.fromEntries(Object.entries(error.fields).map(([name, sentence]) => [name, translated(sentence)])));
-    const target = byId("target");
-    if (target && error.fields.target && error.position !== null && document.activeElement === target) {
-      byId("target-error").textContent += ` (${"…".repeat(error.position > 12)}${target.value.slice(Math.max(0, error.position - 12), error.position)}▲${target.value.slice(error.position, error.position + 12)})`;
-    }
-    this.panel.classList.add("stale");
-  }
-
-  /** The server has gone: say so, and go on when it is back. */
-  offline(detail) {
-    byId("page-error").textContent = t("unreachable");
-    byId("page-error").hidden = false;
-    this.panel.classList.add("stale");
-    clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.ask(detail), 1500);
-  }
-
-  online() {
-    clearTimeout(this.waiting);
-  }
-
-  /** Keep the time from the change of a control to the painted curve, where tools for developers look for it. */
-  measure(since) {
-    requestAnimationFrame(() => {
-      const channel = new MessageChannel();
-      channel.port1.onmessage = () => performance.measure("change to curve", { start: since, end: performance.now() });
-      channel.port2.postMessage(null);
-    });
+    super.refused(error);
   }
 
   /** Show a run: its end, or where the last one was played to. */
@@ -284,10 +241,6 @@ export class Train {
     this.show(this.place);
   }
 
-  look() {
-    return `${document.documentElement.dataset.shade} ${document.documentElement.lang}`;
-  }
-
   values(coefs) {
     const { columns: { data }, x } = this.run.arrays, count = x.data.length, sum = new Float64Array(count);
     coefs.forEach((coef, k) => { for (let n = 0; n < count; n += 1) sum[n] += coef * data[k * count + n]; });
@@ -311,18 +264,16 @@ export class Train {
 
   /** Say the formula and the loss: at the end those of the result. */
   say(step) {
-    const { run } = this, { arrays } = run, status = byId("status");
+    const { run } = this, { arrays } = run;
     const loss = this.atEnd ? run.loss : arrays.loss.data[this.place];
     const excess = this.atEnd ? run.excess : arrays.excess.data[this.place];
     const gap = run.gap === null ? null : excess / run.optimum;
-    status.setAttribute("aria-busy", String(this.playing !== 0));
-    if (!status.firstChild) status.append(make("div", { class: "formula" }), make("div", { class: "numbers" }));
-    status.children[0].textContent = this.atEnd ? run.formula : formula([...this.coefs(this.place)], run.terms);
+    byId("status").setAttribute("aria-busy", String(this.playing !== 0));
     const how = this.atEnd ? t(`status_${run.status}`) : "";
-    status.children[1].textContent = [
+    this.status(this.atEnd ? run.formula : formula([...this.coefs(this.place)], run.terms), [
       `${t("loss")} ${short(loss, 6)}`, `${t("optimum")} ${short(run.optimum, 6)}`,
       `${t("gap")} ${gap === null ? t("gapNone") : share(gap)}`, t("endAt", { steps: step }), how,
-    ].filter(Boolean).join(" · ");
+    ]);
   }
 
   drawCurve() {
