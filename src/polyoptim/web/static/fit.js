@@ -24,10 +24,9 @@ export class Fit extends Panel {
 
   build() {
     const changed = (event) => this.changed(event), rebuild = () => { this.build(); this.changed(); };
-    const numbers = this.found?.numbers ?? [];
     this.fill("source", sourceFields({ changed, rebuild, expression: false, more: (names) => choiceField({
       name: "sigma", label: t("sigma"), choices: ["none", ...names], shown: (name) => (name === "none" ? t("sigmaNone") : name), changed,
-    }) }), truthField({ name: "drop", label: t("dropRows"), changed }), numbers.length ? [] : make("div", { class: "row" },
+    }) }), truthField({ name: "drop", label: t("dropRows"), changed }), make("div", { class: "row" },
       make("button", { type: "button", class: "example", text: t("example"), onclick: () => this.example(rebuild) })));
     this.fill("polynomial",
       numberField({ name: "degree", label: t("degree"), least: 0, most: this.choices.highest.fit, whole: true, changed: (event) => {
@@ -80,7 +79,7 @@ export class Fit extends Panel {
     if (!found) return;
     const kind = found.optimum_kind === "exact" ? t("exact") : found.optimum_kind === "best found" ? t("bestFound") : "";
     this.status(found.formula, [
-      `${t("loss")} ${short(found.loss, 6)}${kind ? ` (${kind})` : ""}`, found.r2 === null ? "" : `R² ${short(found.r2, 6)}`,
+      `${t("loss")} ${short(found.loss, 6)}${kind ? ` (${kind})` : ""}`, found.r2 === null ? "" : `R² ${short(found.r2, 9)}`,
       found.sigma === null ? "" : `${t("residualSd")} ${short(found.sigma, 4)}`, t("rows", { rows: found.rows }), t("degreeOf", { degree: found.degree }),
     ]);
     this.panel.querySelector(".notes").textContent = [found.status === "converged" ? "" : translated(found.message), ...found.notes].filter(Boolean).join(" ");
@@ -107,7 +106,7 @@ export class Fit extends Panel {
       ["AICc", found.aicc], ["BIC", found.bic], ["largestResidual", found.largest],
     ].filter(([, value]) => value !== null && value !== undefined);
     const named = { "R²adj": t("adjusted") };
-    const list = facts.flatMap(([name, value]) => [make("dt", { text: named[name] ?? (/^[A-Z]/.test(name) ? name : t(name)) }), make("dd", { text: short(value, 6) })]);
+    const list = facts.flatMap(([name, value]) => [make("dt", { text: named[name] ?? (/^[A-Z]/.test(name) ? name : t(name)) }), make("dd", { text: short(value, /^R/.test(name) ? 9 : 6) })]);
     list.push(make("dt", { text: t("errorsKind") }), make("dd", { text: t(`errors_${found.errors}`) }));
     this.panel.querySelector(".facts").replaceChildren(...list);
   }
