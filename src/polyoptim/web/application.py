@@ -112,7 +112,8 @@ class Playground:
         folder = None
         if "data" in values:
             folder = self.uploads.folder(values.get("upload", ""))
-            if folder is None:
+            # Only the file itself: a name such as "-", ".." or "*" means something else to who opens it.
+            if folder is None or not any(values["data"] == path.name for path in folder.iterdir()):
                 return refuse(410, f"{values['data']} is not here. Drop the file on the page again.", code="gone")
         if self._waiting >= LIMITS.waiting:
             return refuse(503, "too many requests are waiting. Try again in a moment.")

@@ -22,7 +22,9 @@ def columns(values: Mapping[str, str]) -> dict[str, Any]:
     BadRequestError
         Where it cannot be read, or has no two columns of numbers.
     """
-    name = Path(values["data"]).name
+    name = Path(values.get("data", "")).name
+    if not name:
+        raise BadRequestError({"data": "there is no file. Drop a .csv or a .parquet file on the page."})
     try:
         source = open_source(name)
         names = list(source.names)[:MOST_COLUMNS]

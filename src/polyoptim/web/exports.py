@@ -56,5 +56,5 @@ def export(values: Mapping[str, str]) -> tuple[bytes, str]:
             else:
                 result.export(path)
         except PolyoptimError as error:
-            raise BadRequestError({"page": str(error)}) from None
+            raise BadRequestError({"page": str(error).replace(f"{path}", name)}) from None
         return path.read_bytes(), MEDIA_TYPES[ending]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from polyoptim.errors import ArgumentError, ExpressionError, PolyoptimError
 from polyoptim.optim.rule import Rule
 from polyoptim.registry import match
-from polyoptim.targets.expression import integer, number
+from polyoptim.targets.expression import integer, number, parse
 from polyoptim.web.choices import SCHEDULES
 from polyoptim.web.limits import LIMITS
 
@@ -39,17 +39,21 @@ def bad_request(error: PolyoptimError, *names: str) -> BadRequestError:
 
     >>> bad_request(ArgumentError("degree must be an integer >= 0, got -1."), "degree").fields
     {'degree': 'degree must be an integer >= 0, got -1.'}
+    >>> bad_request(ArgumentError("gamma must be a number, got 'a'."), "schedule.gamma").fields
+    {'schedule.gamma': "gamma must be a number, got 'a'."}
     """
     if isinstance(error, BadRequestError):
         return error
     if isinstance(error, ExpressionError):
         return BadRequestError({"target": error.reason}, error.position)
     fields: dict[str, str] = {}
+    places = {name.rpartition(".")[2]: name for name in names}  # schedule.gamma is gamma to who complains
     sentences = [str(error)] if not isinstance(error, ArgumentError) else str(error).splitlines()
     for sentence in sentences:
-        known = re.match(r"(?:unknown )?(\w+)", sentence)
-        word = FIELDS.get(known[1], known[1]) if known else WHOLE
-        place = word if word in names else WHOLE
+        known = re.match(r"(?:unknown |the )?(\w+)", sentence)
+        word = known[1] if known else WHOLE
+        word = "schedule" if word in SCHEDULES else FIELDS.get(word, word)
+        place = places.get(word, WHOLE)
         fields[place] = f"{fields[place]} {sentence}" if place in fields else sentence
     return BadRequestError(fields)
 
@@ -77,7 +81,9 @@ class Query:
         try:
             return reader(text)
         except ExpressionError as error:
-            self._wrong[name], self._position = error.reason, error.position
+            self._wrong[name] = error.reason
+            if name == "target":
+                self._position = error.position
         except PolyoptimError as error:
             self._wrong[name] = str(error)
         return default
@@ -167,13 +173,18 @@ def _option_reader(name: str, default: Any) -> Callable[[str], Any]:
     if isinstance(default, bool):
         return lambda text: match(name, text, ("true", "false")) == "true"
     if isinstance(default, str):
-        return str
+        return _expression if name == "lr_lambda" else str
     if isinstance(default, (tuple, list)):
         kind = type(default)
         return lambda text: kind(_number_or_none(name, part) for part in text.split(","))
     if isinstance(default, int) and default > 1:
         return lambda text: integer(text, name)
     return lambda text: _number_or_none(name, text)
+
+
+def _expression(text: str) -> str:
+    parse(text)
+    return text
 
 
 def _number_or_none(name: str, text: str) -> Any:

@@ -24,7 +24,7 @@ from polyoptim.racing.stage import Stage, stage_of
 from polyoptim.result import Result
 from polyoptim.solution import Status
 from polyoptim.statement import DEFAULT_DOMAIN, Statement, state
-from polyoptim.targets.expression import integer, parse
+from polyoptim.targets.expression import integer, number, parse
 from polyoptim.web.choices import most_steps
 from polyoptim.web.limits import LIMITS
 from polyoptim.web.packing import pack
@@ -134,6 +134,11 @@ def wish(values: Mapping[str, str]) -> Wish:
     return Wish(target, problem, rule.name, options, lr, schedule, schedule_options, steps, seed)
 
 
+def _names(asked: Wish) -> tuple[str, ...]:
+    """Return the fields in which a run may be wrong."""
+    return (*FIELDS, *RULES[asked.optimizer].options, *(f"schedule.{option}" for option in asked.schedule_options))
+
+
 def _asked(values: Mapping[str, str]) -> tuple[Wish, Stage]:
     """Return what a query asks for, and its stage."""
     asked = wish(values)
@@ -160,7 +165,7 @@ def train(values: Mapping[str, str]) -> bytes:
     try:
         result = asked.train(every)
     except PolyoptimError as error:
-        raise bad_request(error, *FIELDS, *RULES[asked.optimizer].options) from None
+        raise bad_request(error, *_names(asked)) from None
     arrays = {**_curves(result, stage), **_trace(result)}
     if full and result.status is not Status.INTERRUPTED:
         start, bias = stage.start(asked.seed).tolist(), 0 in stage.problem.powers
@@ -244,7 +249,7 @@ def race(values: Mapping[str, str]) -> bytes:
         every = max(1, -(-asked.steps // min(rows, 500)))
         best = Wish(**{**vars(asked), "lr": rate, "schedule": None, "schedule_options": {}}).train(every)
     except PolyoptimError as error:
-        raise bad_request(error, *FIELDS, *RULES[asked.optimizer].options) from None
+        raise bad_request(error, *_names(asked)) from None
     head = {"optimizer": asked.optimizer, "lr": rate, "loss": best.loss, "gap": best.gap, "status": str(best.status)}
     return pack(head, _trace(best))
 
@@ -269,7 +274,7 @@ def chart(values: Mapping[str, str]) -> bytes:
             optimizer=asked.optimizer, optimizer_options=asked.options, steps=asked.steps, seed=asked.seed,
         )  # fmt: skip
     except PolyoptimError as error:
-        raise bad_request(error, *FIELDS, "over", *RULES[asked.optimizer].options) from None
+        raise bad_request(error, *_names(asked), "over", "lrs", "others") from None
     edge = np.full(found.loss.shape[0], np.nan) if found.edge is None else found.edge
     head = {"over": other, "optimum": stage.value}
     return pack(head, {"lr": found.axes["lr"], "other": found.axes[other], "excess": found.excess, "edge": edge})
@@ -279,7 +284,7 @@ def _range(name: str, text: str) -> tuple[float, float, int]:
     parts = text.split(",")
     if len(parts) != 3:
         raise ArgumentError(f"{name} must be first, last and count with commas between them, got {text!r}.")
-    return float(parts[0]), float(parts[1]), integer(parts[2], name, 1)
+    return number(parts[0], name), number(parts[1], name), integer(parts[2], name, 1)
 
 
 def result_of(values: Mapping[str, str]) -> Result:
@@ -288,4 +293,4 @@ def result_of(values: Mapping[str, str]) -> Result:
     try:
         return asked.train(every=max(1, asked.steps // 100))
     except PolyoptimError as error:
-        raise bad_request(error, *FIELDS, *RULES[asked.optimizer].options) from None
+        raise bad_request(error, *_names(asked)) from None

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 MOST_FILES = 16
+LONGEST = 200  # bytes of a name; file systems take 255
 ENDINGS = (".csv", ".parquet")
 
 
@@ -58,6 +59,7 @@ def safe_name(name: str) -> str:
     >>> safe_name("C:\\data\\CO₂ (1).csv"), safe_name("-x.csv"), safe_name("..")
     ('CO₂ (1).csv', 'x.csv', 'data.csv')
     """
-    last = re.split(r"[/\\]", name)[-1][-100:]
-    kept = "".join(letter if letter.isalnum() or letter in " ._-()" else "_" for letter in last).strip(" .-")
+    last = re.split(r"[/\\]", name)[-1]
+    kept = "".join(letter if letter.isalnum() or letter in " ._-()" else "_" for letter in last)
+    kept = kept.encode()[-LONGEST:].decode(errors="ignore").strip(" .-")
     return kept if re.search(r"\w", kept) and "." in kept else "data.csv"
