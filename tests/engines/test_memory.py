@@ -82,7 +82,7 @@ def test_every_rule_but_those_without_state_of_single_coefficients_is_compared()
 
 
 def test_lion_remembers_what_its_paper_says() -> None:
-    # Chen et al. 2023, doi.org/10.48550/arXiv.2302.06675: m ← β2 m + (1 − β2) g; a step is the sign of β1 m + (1 − β1) g.
+    # Chen et al. 2023, doi:10.48550/arXiv.2302.06675: m ← β2 m + (1 − β2) g; a step is the sign of β1 m + (1 − β1) g.
     coef, m, rows = np.array(START), np.zeros(4), []
     for step in range(1, MARKS[-1] + 1):
         g = 2 * A.T @ (A @ coef - Y)

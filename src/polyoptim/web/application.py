@@ -109,7 +109,7 @@ class Playground:
 
     async def _ask(self, task: str, values: dict[str, str], seconds: float) -> Any:
         """Return a task's answer, or the response that says why there is none."""
-        folder = None
+        folder: Path | None = self.uploads.nowhere
         if "data" in values:
             folder = self.uploads.folder(values.get("upload", ""))
             # Only the file itself: a name such as "-", ".." or "*" means something else to who opens it.

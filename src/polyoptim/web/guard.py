@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -36,7 +37,8 @@ class Guard:
     Parameters
     ----------
     app : what is guarded.
-    hosts : the names under which the server is reached, ``127.0.0.1:8000``; None: any, for the token decides.
+    hosts : the names under which the server is reached, at any port, for a tunnel may have another; None: any name, for
+        the token decides.
     token : that is wanted, once as ``?token=``, then as a cookie; None without.
     """
 
@@ -66,7 +68,7 @@ class Guard:
         host = headers.get("host", "")
         if len(scope.get("query_string", b"")) > LIMITS.query:
             return refuse(414, f"the address has more than {LIMITS.query} characters. Shorten the expression.")
-        if self._hosts is not None and host.lower() not in self._hosts:
+        if self._hosts is not None and re.sub(r":\d+$", "", host).lower() not in self._hosts:
             return refuse(421, f"this server is not {host or 'without a name'}. Use the address that it printed.")
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "same-origin")
         foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()

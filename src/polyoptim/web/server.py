@@ -15,6 +15,7 @@ from polyoptim.errors import ArgumentError
 from polyoptim.web.application import application
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8765
+PATIENCE = 2  # seconds after Ctrl-C for answers that are on their way
 TRIED = 20  # ports after the default one, where that is taken
 
 
@@ -37,9 +38,10 @@ def serve(host: str = DEFAULT_HOST, port: int | None = None, *, open_browser: bo
     shown, number = ("localhost" if host == "localhost" else _spelled(host)), listening.getsockname()[1]
     local = is_local(host)
     token = None if local else secrets.token_urlsafe(24)
-    hosts = frozenset(f"{name}:{number}" for name in ("127.0.0.1", "localhost", "[::1]")) if local else None
+    hosts = frozenset({"127.0.0.1", "localhost", "[::1]"}) if local else None
     address = f"http://{shown}:{number}/" + ("" if token is None else f"?token={token}")
-    server = _Server(uvicorn.Config(application(hosts, token), log_level="error", access_log=False, ws="none"))
+    settings: dict[str, Any] = {"log_level": "error", "access_log": False, "server_header": False, "ws": "none"}
+    server = _Server(uvicorn.Config(application(hosts, token), timeout_graceful_shutdown=PATIENCE, **settings))
     server.ready = lambda: _tell(address, host, token, open_browser)
     try:
         server.run(sockets=[listening])

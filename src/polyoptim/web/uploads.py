@@ -17,6 +17,10 @@ ENDINGS = (".csv", ".parquet")
 class Uploads:
     r"""A folder with a folder for each file, the latest few.
 
+    Attributes
+    ----------
+    nowhere : a folder without files: what is computed there finds none, whatever an expression is called.
+
     Examples
     --------
     >>> uploads = Uploads()
@@ -28,6 +32,8 @@ class Uploads:
 
     def __init__(self) -> None:
         self._root = Path(tempfile.mkdtemp(prefix="polyoptim-"))
+        self.nowhere = self._root / "nowhere"
+        self.nowhere.mkdir()
         self._folders: OrderedDict[str, Path] = OrderedDict()
 
     def keep(self, name: str, content: bytes) -> str:
