@@ -89,3 +89,11 @@ def test_command_makes_the_same(unpack, capsys):
     head, _ = unpack(approximation_page.approximate(asked))
     assert run([*shlex.split(head["command"])[1:], "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["coef_hex"] == [one["exactly"] for one in head["coefficients"]]
+
+
+def test_odd_function_has_odd_powers_only(unpack):
+    head, _ = unpack(approximation_page.approximate({"target": "sin(x)", "degree": "5", "domain": "-pi,pi"}))
+    assert [one["power"] for one in head["coefficients"]] == [1, 3, 5]
+    assert [float.fromhex(one["exactly"]) for one in head["coefficients"]] == [
+        one["value"] for one in head["coefficients"]
+    ]

@@ -102,6 +102,7 @@ def approximate(values: Mapping[str, str]) -> bytes:
     if result.ulp_histogram is not None:
         bins = [(low, np.nan if high is None else high, many) for low, high, many in result.ulp_histogram]
         arrays["histogram"] = np.array(bins)
+    texts = result.coef_hex or ()
     arrays["worst"] = np.array(result.worst_inputs or ())
     head = {
         "formula": result.formula,
@@ -110,10 +111,8 @@ def approximate(values: Mapping[str, str]) -> bytes:
         "message": result.message,
         "notes": result.notes,
         "coefficients": [
-            {"power": power, "value": float(result.coef[power]), "exactly": exactly, "format": name}
-            for power, exactly, name in zip(
-                result.powers, result.coef_hex or (), result.arguments["format"], strict=True
-            )
+            {"power": power, "value": float(result.coef[power]), "exactly": texts[power], "format": name}
+            for power, name in zip(result.powers, result.arguments["format"], strict=True)
         ],
         **{
             name: getattr(result, name)

@@ -121,8 +121,8 @@ def wish(values: Mapping[str, str]) -> Wish:
     else:
         target = Path(data).name
         problem |= {name: query.text(name) for name in ("x", "y")}
-        if "domain" in values:
-            problem["domain"] = query.pair("domain", DEFAULT_DOMAIN)
+        if "range" in values:  # not domain, which is that of a function
+            problem["domain"] = query.pair("range", DEFAULT_DOMAIN)
     problem["degree"] = query.whole("degree", 3, LIMITS.degree)
     problem["basis"] = query.choice("basis", "power", FAMILIES)
     rule = RULES[query.choice("optimizer", "RMSprop", RULES)]

@@ -116,8 +116,10 @@ function listen() {
   const tabs = Object.keys(PANELS);
   for (const name of tabs) {
     byId(`tab-${name}`).addEventListener("click", () => {
-      state.set("verb", name);
+      if (name === verb()) return;
       state.flush();
+      state.set("verb", name);
+      history.pushState(null, "", state.address());
       open();
     });
     byId(`tab-${name}`).addEventListener("keydown", (event) => {

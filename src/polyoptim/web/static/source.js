@@ -26,7 +26,7 @@ export async function take(given, changed) {
     known = found;
     const again = state.get("data") === found.data && found.names.includes(state.get("x")) && found.names.includes(state.get("y"));
     if (!again) {
-      state.drop("domain");
+      state.drop("range");
       state.set("data", found.data);
       const rest = found.numbers.filter((name) => name !== "y"), x = found.numbers.includes("x") ? "x" : rest[0];
       state.set("x", x);
@@ -61,7 +61,7 @@ export function sourceFields({ changed, rebuild, expression = true, more = null 
       make("label", { for: "file", class: "hidden", text: t("openFile") })),
     make("p", { class: "help", text: t("orDrop") }), make("p", { class: "error", id: "data-error" }));
   const domain = pairField({
-    name: "domain", label: t("domain"), labels: [t("domainFrom"), t("domainTo")],
+    name: state.isGiven("data") ? "range" : "domain", label: t("domain"), labels: [t("domainFrom"), t("domainTo")],
     placeholder: state.isGiven("data") ? t("range") : "", changed,
   });
   if (state.isGiven("data")) {
@@ -69,7 +69,7 @@ export function sourceFields({ changed, rebuild, expression = true, more = null 
       make("span", { text: `${t("ownFile")}: ${state.get("data")}` }),
       expression && make("button", {
         type: "button", text: t("leaveFile"),
-        onclick: () => { state.drop("data", "x", "y", "domain"); rebuild(); },
+        onclick: () => { state.drop("data", "x", "y", "range"); rebuild(); },
       }), make("p", { class: "error", id: "data-error" }))];
     if (isMissing()) fields[0].querySelector(".error").textContent = t("dropAgain", { name: state.get("data") });
     else {
@@ -77,10 +77,7 @@ export function sourceFields({ changed, rebuild, expression = true, more = null 
       fields.push(choiceField({ name: "x", label: t("columnX"), choices: names, changed }));
       fields.push(choiceField({ name: "y", label: t("columnY"), choices: names, changed }));
       if (more) fields.push(more(names));
-      if (expression) {
-        if (!state.isGiven("domain")) for (const input of domain.querySelectorAll("input")) input.value = "";
-        fields.push(domain);
-      }
+      if (expression) fields.push(domain);
     }
     return [...fields, open];
   }
