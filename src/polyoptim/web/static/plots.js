@@ -108,8 +108,8 @@ export class Plot {
         },
       };
       this.plot = new uPlot(options, data, this.place);
-      const entries = this.plot.root.querySelectorAll(".u-legend .u-series"); // the first is x
-      series.forEach((one, place) => { if (one.lower && entries[place + 1]) entries[place + 1].hidden = true; });
+      const entries = this.plot.root.querySelectorAll(".u-legend .u-series"); // without x
+      series.forEach((one, place) => { if (one.lower && entries[place]) entries[place].hidden = true; });
       this.plot.setSize(this.size());
     } else {
       this.plot.setData(data);
