@@ -18,6 +18,7 @@ import polyoptim
 from polyoptim.cli import COMMANDS
 from polyoptim.cli.words import grid_of, value, words
 from polyoptim.losses import LOSSES
+from polyoptim.web.limits import LIMITS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -158,6 +159,23 @@ def test_losses_on_the_page_are_all_with_their_defaults():
     assert found == {
         name: {option: one.default for option, one in loss.options.items()} for name, loss in LOSSES.items()
     }
+
+
+def test_limits_of_the_playground_are_those_of_its_page():
+    text = (
+        (DOCS / "use" / "playground.rst")
+        .read_text(encoding="utf-8")
+        .replace("50 000", "50000")
+        .replace("20 000", "20000")
+    )
+    table = dict(re.findall(r"^   \* - (\w+)\n     - (.+)$", text, re.MULTILINE))
+    numbers = {name: [int(number) for number in re.findall(r"\d+", table[name])] for name in table}
+    assert numbers["text"] == [LIMITS.text, LIMITS.query]
+    assert numbers["degree"][0] == LIMITS.degree
+    assert numbers["updates"] == [LIMITS.steps, LIMITS.long_steps]
+    assert numbers["samples"] == [LIMITS.samples]
+    assert numbers["files"] == [LIMITS.body >> 20]
+    assert tuple(numbers["time"]) == LIMITS.seconds
 
 
 def test_public_names_have_docstrings_and_a_place_in_the_reference():
