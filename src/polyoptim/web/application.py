@@ -25,9 +25,10 @@ from polyoptim.web.uploads import ENDINGS, Uploads
 from polyoptim.web.workers import TASKS, TooLongError, Worker
 
 STATIC = Path(__file__).parent / "static"
+EXAMPLES = {path.name: path for path in (Path(__file__).parents[1] / "certified").glob("*.csv")}
 SHORT, MIDDLE, LONG = LIMITS.seconds
-LIVE = ("train",)  # what is answered while a slider moves, by a worker of its own
-DEADLINES = {"train": SHORT, "race": MIDDLE, "map": MIDDLE, "columns": MIDDLE}
+LIVE = ("train", "fit", "approximate")  # what is answered while a slider moves, by a worker of its own
+DEADLINES = {"train": SHORT, "fit": MIDDLE, "race": MIDDLE, "map": MIDDLE, "columns": MIDDLE}
 
 
 class Playground:
@@ -83,6 +84,13 @@ class Playground:
         content, media_type = answer
         place = f'attachment; filename="{request.path_params["name"]}"'
         return Response(content, media_type=media_type, headers={"Content-Disposition": place})
+
+    async def example(self, request: Request) -> Response:
+        """Return a certified data set that ships with the package."""
+        name = request.path_params["name"]
+        if name not in EXAMPLES:
+            return refuse(404, f"there is no {name!r} here.")
+        return FileResponse(EXAMPLES[name], media_type="text/csv")
 
     async def upload(self, request: Request) -> Response:
         """Keep a file that was dropped, and return its key and its columns."""
@@ -143,6 +151,7 @@ def application(hosts: frozenset[str] | None = None, token: str | None = None) -
         Route("/api/data", playground.upload, methods=["POST"]),
         Route("/api/{task}", playground.compute),
         Route("/export/{name}", playground.export),
+        Route("/examples/{name}", playground.example),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     handlers: Any = {HTTPException: failed, PolyoptimError: failed, ClientDisconnect: gone, Exception: failed}

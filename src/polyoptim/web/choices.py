@@ -9,6 +9,7 @@ from typing import Any
 from polyoptim import __version__
 from polyoptim.bases import FAMILIES
 from polyoptim.formats import FORMATS
+from polyoptim.losses import LOSSES
 from polyoptim.optim.rules import RULES
 from polyoptim.web.limits import LIMITS
 
@@ -42,6 +43,11 @@ RANGES: Mapping[str, Mapping[str, Any]] = {
 SECOND = ("momentum", "beta1", "rho", "etaplus", "beta2_decay", "alpha", "lr_decay")
 HIDDEN = ("lr", "maximize")  # lr has a slider of its own; uphill there is nothing to see
 
+# Degrees beyond are no formula to trust, or take long to be found.
+HIGHEST: Mapping[str, int] = {"fit": 15, "approximate": 20}
+# Code of an approximation, and the ending of its file.
+CODE = {"c": ".h", "source": ".c", "cuda": ".cuh", "triton": ".triton.py", "numpy": ".py", "latex": ".tex"}
+
 # The options of schedules: a value, or a share of the steps, or a multiple of lr.
 Part = Mapping[str, Any]
 SCHEDULES: Mapping[str, Mapping[str, Part]] = {
@@ -70,7 +76,12 @@ def choices() -> dict[str, Any]:
         "schedules": {name: dict(parts) for name, parts in SCHEDULES.items()},
         "ranges": dict(RANGES),
         "bases": list(FAMILIES),
-        "formats": [name for name in FORMATS if name != "real"],
+        "formats": list(FORMATS),
+        "losses": {
+            name: {option: found.default for option, found in loss.options.items()} for name, loss in LOSSES.items()
+        },
+        "highest": dict(HIGHEST),
+        "code": dict(CODE),
     }
 
 

@@ -15,6 +15,8 @@ RESULTS = Registry(
     "verb",
     {
         "train": "polyoptim.web.training_page:result_of",
+        "fit": "polyoptim.web.fit_page:result_of",
+        "approximate": "polyoptim.web.approximation_page:result_of",
     },
 )
 MEDIA_TYPES = {

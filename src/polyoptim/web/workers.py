@@ -23,6 +23,8 @@ TASKS = Registry(
     "task",
     {
         "train": "polyoptim.web.training_page:train",
+        "fit": "polyoptim.web.fit_page:fit",
+        "approximate": "polyoptim.web.approximation_page:approximate",
         "race": "polyoptim.web.training_page:race",
         "map": "polyoptim.web.training_page:chart",
         "columns": "polyoptim.web.data_page:columns",

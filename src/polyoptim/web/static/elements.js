@@ -13,7 +13,7 @@ export function make(name, attributes = {}, ...children) {
     else if (value === true) element.setAttribute(key, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(key, value);
   }
-  element.append(...children);
+  element.append(...children.filter(Boolean));
   return element;
 }
 

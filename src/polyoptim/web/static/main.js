@@ -1,6 +1,8 @@
 // The page: verbs, language, theme, link, files.
 
+import { Approximate } from "./approximate.js";
 import { byId, showErrors } from "./elements.js";
+import { Fit } from "./fit.js";
 import { askJson, Refusal, save } from "./server.js";
 import { dataQuery, listenForDrops } from "./source.js";
 import * as state from "./state.js";
@@ -8,7 +10,7 @@ import { Train } from "./train.js";
 import { choose, chosen, spell, t, translated } from "./words.js";
 
 const THEMES = ["auto", "light", "dark"];
-const PANELS = { train: Train };
+const PANELS = { train: Train, fit: Fit, approximate: Approximate };
 const made = {};
 let choices = null;
 
@@ -28,6 +30,7 @@ function panel() {
 
 function open() {
   for (const name of Object.keys(PANELS)) {
+    if (name !== verb()) made[name]?.close();
     byId(name).hidden = name !== verb();
     const tab = byId(`tab-${name}`);
     tab.setAttribute("aria-selected", String(name === verb()));
@@ -123,6 +126,13 @@ function listen() {
     });
   }
   addEventListener("popstate", () => { state.read(); open(); });
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    panel().panel.querySelector('[role="status"]').focus();
+  });
+  for (const button of document.querySelectorAll(".copy")) {
+    button.addEventListener("click", () => copy(panel().panel.querySelector(".code").textContent, button, "copied"));
+  }
   for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
   listenForDrops(() => { panel().build(); panel().changed(); });
 }

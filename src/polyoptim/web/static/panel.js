@@ -16,6 +16,12 @@ export class Panel {
     this.panel = byId(name);
   }
 
+  /** Leave the front: the fields of other panels have the same names. */
+  close() {
+    clearTimeout(this.waiting);
+    for (const place of this.panel.querySelectorAll("form fieldset > div")) place.replaceChildren();
+  }
+
   /** Put fields into a place of the panel. */
   fill(place, ...fields) {
     this.panel.querySelector(`.${place}`).replaceChildren(...fields.flat(2).filter(Boolean));

@@ -80,10 +80,10 @@ export class Plot {
   /**
    * Draw.
    * kind: a text that is the same as long as only the data change; data: x and the series;
-   * series: label, stroke, …; scales: {x, y} of uPlot; log: which scales are logarithmic;
+   * series: label, stroke, …; bands: of uPlot; scales: {x, y} of uPlot; log: which scales are logarithmic;
    * under, over: draw by hand below and above the series: (context, plot) => …; label: for those who do not see it.
    */
-  draw({ kind, data, series, scales = {}, log = {}, xLabel = "", yLabel = "", under = null, over = null, legend = true, label }) {
+  draw({ kind, data, series, bands = [], scales = {}, log = {}, xLabel = "", yLabel = "", under = null, over = null, legend = true, label }) {
     this.under = under;
     this.over = over;
     if (kind !== this.kind || this.plot === null) {
@@ -100,6 +100,7 @@ export class Plot {
           y: { ...(log.y ? { distr: 3 } : {}), ...scales.y },
         },
         axes: [named("x", 2, xLabel), named("y", 3, yLabel)],
+        bands,
         series: [{ label: xLabel || "x" }, ...series.map((one) => ({ width: 2, points: { show: false }, spanGaps: true, ...one }))],
         hooks: {
           drawAxes: [(plot) => this.byHand(plot, this.under)],
@@ -107,6 +108,8 @@ export class Plot {
         },
       };
       this.plot = new uPlot(options, data, this.place);
+      const entries = this.plot.root.querySelectorAll(".u-legend .u-series"); // the first is x
+      series.forEach((one, place) => { if (one.lower && entries[place + 1]) entries[place + 1].hidden = true; });
       this.plot.setSize(this.size());
     } else {
       this.plot.setData(data);

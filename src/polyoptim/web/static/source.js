@@ -49,8 +49,8 @@ export async function takeAgain(changed) {
   return true;
 }
 
-/** Return the fields of a target: where a file is wanted (fit) there is no expression. */
-export function sourceFields({ changed, rebuild, expression = true, samples = true }) {
+/** Return the fields of a target: where a file is wanted (fit) there is no expression; `more` makes one of its columns. */
+export function sourceFields({ changed, rebuild, expression = true, more = null }) {
   const opener = make("input", {
     type: "file", accept: ".csv,.parquet", id: "file", class: "hidden", name: "file",
     onchange: () => { if (opener.files.length) take(opener.files[0], rebuild); },
@@ -76,6 +76,7 @@ export function sourceFields({ changed, rebuild, expression = true, samples = tr
       const names = known.numbers;
       fields.push(choiceField({ name: "x", label: t("columnX"), choices: names, changed }));
       fields.push(choiceField({ name: "y", label: t("columnY"), choices: names, changed }));
+      if (more) fields.push(more(names));
       if (expression) {
         if (!state.isGiven("domain")) for (const input of domain.querySelectorAll("input")) input.value = "";
         fields.push(domain);
@@ -84,14 +85,15 @@ export function sourceFields({ changed, rebuild, expression = true, samples = tr
     return [...fields, open];
   }
   if (!expression) return [open];
-  const fields = [textField({ name: "target", label: t("target"), help: t("targetHelp"), changed }), domain];
-  if (samples) fields.push(numberField({ name: "samples", label: t("samples"), least: 10, most: 20000, log: true, whole: true, changed }));
-  return [...fields, open];
+  return [
+    textField({ name: "target", label: t("target"), help: t("targetHelp"), changed }), domain,
+    numberField({ name: "samples", label: t("samples"), least: 10, most: 20000, log: true, whole: true, changed }), open,
+  ];
 }
 
 /** Let files be dropped anywhere on the page. */
 export function listenForDrops(rebuild) {
-  const cover = byId("drop");
+  const cover = byId("cover");
   let depth = 0;
   const shows = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
   addEventListener("dragenter", (event) => { if (shows(event)) { depth += 1; cover.hidden = false; } });

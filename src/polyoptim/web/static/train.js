@@ -426,6 +426,12 @@ export class Train extends Panel {
     this.map.draw();
   }
 
+  close() {
+    this.stop();
+    clearTimeout(this.resting);
+    super.close();
+  }
+
   /** Come to the front. */
   open() {
     this.build();
