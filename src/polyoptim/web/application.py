@@ -31,6 +31,15 @@ LIVE = ("train", "fit", "approximate")  # what is answered while a slider moves,
 DEADLINES = {"train": SHORT, "fit": MIDDLE, "race": MIDDLE, "map": MIDDLE, "columns": MIDDLE}
 
 
+class Files(StaticFiles):
+    """The files of the page, which a browser asks for anew: after an update it must not mix old ones with new ones."""
+
+    def file_response(self, *given: Any, **named: Any) -> Response:
+        response = super().file_response(*given, **named)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 class Playground:
     """What the addresses lead to.
 
@@ -56,6 +65,11 @@ class Playground:
             self._live.stop()
             self._slow.stop()
             self.uploads.close()
+
+    def give_up(self) -> None:
+        """Answer no more questions, and give up those that are being answered: the server ends."""
+        self._live.give_up()
+        self._slow.give_up()
 
     async def page(self, _request: Request) -> Response:
         """Return the page."""
@@ -142,9 +156,8 @@ async def gone(_request: Request, _error: Exception) -> Response:
     return Response(status_code=400)
 
 
-def application(hosts: frozenset[str] | None = None, token: str | None = None) -> Guard:
+def application(playground: Playground, hosts: frozenset[str] | None = None, token: str | None = None) -> Guard:
     """Return the playground as an ASGI application; `hosts` and `token` are those of the guard."""
-    playground = Playground()
     routes = [
         Route("/", playground.page),
         Route("/api/choices", playground.choices),
@@ -152,7 +165,7 @@ def application(hosts: frozenset[str] | None = None, token: str | None = None) -
         Route("/api/{task}", playground.compute),
         Route("/export/{name}", playground.export),
         Route("/examples/{name}", playground.example),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/static", Files(directory=STATIC)),
     ]
     handlers: Any = {HTTPException: failed, PolyoptimError: failed, ClientDisconnect: gone, Exception: failed}
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=playground.lifespan)
