@@ -132,3 +132,8 @@ def test_a_socket_is_not_answered() -> None:
 
     asyncio.run(Guard(page, None, None)({"type": "websocket", "path": "/"}, nothing, nothing))
     assert sent == []
+
+
+def test_what_is_computed_is_not_kept_by_the_browser(ask: Ask) -> None:
+    assert ask("GET", "/api/train").headers["cache-control"] == "no-store"
+    assert "cache-control" not in ask("GET", "/").headers

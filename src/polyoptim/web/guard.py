@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from polyoptim.web.limits import LIMITS
 
 COOKIE = "polyoptim_token"
+COMPUTED = ("/api/", "/export/")
 # 'unsafe-eval' is for those who drive the page: tools evaluate text in it. Its own scripts never do; a test says so.
 HEADERS = {
     "Content-Security-Policy": (
@@ -59,6 +60,8 @@ class Guard:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = {key.lower().encode(): value.encode() for key, value in HEADERS.items()}
+                if scope["path"].startswith(COMPUTED):
+                    own[b"cache-control"] = b"no-store"  # a browser would keep that a file has gone
                 message["headers"] = [*message.get("headers", []), *own.items()]
             await send(message)
 

@@ -14,6 +14,7 @@ export class Panel {
     this.name = name;
     this.choices = choices;
     this.panel = byId(name);
+    this.sent = 0; // how often a lost file was sent again
   }
 
   /** Leave the front: the fields of other panels have the same names. */
@@ -40,6 +41,7 @@ export class Panel {
     try {
       const found = await askArrays(`/api/${this.name}?${asked}${more}`);
       clearTimeout(this.waiting);
+      this.sent = 0;
       if (state.get("verb") !== this.name) return false; // another panel is open by now
       if (more && asked !== state.query(dataQuery())) return false; // a later question is on its way
       showErrors(this.panel, {});
@@ -48,7 +50,10 @@ export class Panel {
       return true;
     } catch (error) {
       if (error instanceof Refusal) {
-        if (error.code === "gone" && (await takeAgain(again))) return false;
+        if (error.code === "gone" && this.sent < 2) { // once more than a server that was started anew needs
+          this.sent += 1;
+          if (await takeAgain(again)) return false;
+        }
         if (error.code === "gone") this.build();
         this.refused(error);
       } else if (error instanceof TypeError) this.offline(again);

@@ -31,6 +31,7 @@ export class Train extends Panel {
     for (const name of ["path-x", "path-y", "memory"]) {
       this.panel.querySelector(`[name="${name}"]`).addEventListener("change", (event) => {
         state.set({ "path-x": "px", "path-y": "py", memory: "memory" }[name], event.target.value);
+        this.choosers();
         this.draw();
       });
     }
