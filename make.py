@@ -49,7 +49,7 @@ TRY_NEXT = (
 CHECKS = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports",))
 RUBBISH = (
     *(".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache"),
-    *("dist", "build", "docs/_build", "docs/learn", "src/*.egg-info", "__pycache__"),
+    *("dist", "build", "docs/_build", "docs/learn", "docs/benchmarks", "src/*.egg-info", "__pycache__"),
     *(folder + "/**/__pycache__" for folder in ("src", "tests", "docs", "examples", "benchmarks")),
 )
 

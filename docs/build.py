@@ -1,7 +1,8 @@
 """Build the documentation in English and Simplified Chinese: ``python docs/build.py``.
 
-Each message of the pages has its translation in ``docs/locale``. After a page was changed, ``python docs/build.py
---update`` brings the new messages there, to be translated by hand.
+The pages are translated in full, but for those of three rooms, which stay in English: the reference (``api``), the
+benchmarks and the internals. Each message of the others has its translation in ``docs/locale``. After a page was
+changed, ``python docs/build.py --update`` brings the new messages there, to be translated by hand.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -19,20 +19,17 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+sys.path.insert(0, str(Path(__file__).resolve().parent / "extensions"))
+from benchmark_pages import write_benchmarks
+from checks import ENGLISH, fetched, unfound
+
 DOCS = Path(__file__).resolve().parent
 BUILT = DOCS / "_build"
 GALLERY = DOCS / "learn"
+BENCHMARKS = DOCS / "benchmarks"
 HTML = BUILT / "html"
 LANGUAGES = {"en": "English", "zh_CN": "简体中文"}
 CHINESE = Path("zh_CN", "LC_MESSAGES")
-# What a browser fetches by itself; a link that a reader may follow is none of it.
-FETCHED = re.compile(
-    r"""<(?:script|img|iframe|source|audio|video|embed)\b[^>]*\ssrc(?:set)?=["']?(?:https?:)?//[^>]*>
-    |<link\b[^>]*\shref=["']?(?:https?:)?//[^>]*>
-    |url\(\s*["']?(?:https?:)?//[^)]*\)
-    |@import\s+["'](?:https?:)?//[^"']*""",
-    re.VERBOSE,
-)
 INDEX = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -59,6 +56,12 @@ def sphinx(builder: str, language: str, output: Path) -> bool:
     # No window opens, and the pages do not depend on the user's settings of matplotlib.
     environment = {**os.environ, "MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull, "PYTHONUTF8": "1"}
     return subprocess.run(words, env=environment, check=False).returncode == 0
+
+
+def drop_english() -> None:
+    """Drop the messages of the pages that stay in English."""
+    for room in ENGLISH:
+        shutil.rmtree(BUILT / "gettext" / room, ignore_errors=True)
 
 
 def update() -> bool:
@@ -94,13 +97,6 @@ def catalogue(path: Path) -> Catalog:
     return read_po(io.BytesIO(path.read_bytes() if path.exists() else b""))
 
 
-def fetched() -> list[str]:
-    """Return what the pages would fetch from other hosts."""
-    files = [path for path in sorted(HTML.rglob("*")) if path.suffix in (".html", ".css")]
-    found = [(path, match[0]) for path in files for match in FETCHED.finditer(path.read_text(encoding="utf-8"))]
-    return [f"{path.relative_to(HTML)}: {what}" for path, what in found]
-
-
 def write_index() -> None:
     """Write the page that leads to both languages."""
     links = [f'<li><a href="{code}/index.html" lang="{code[:2]}">{name}</a></li>' for code, name in LANGUAGES.items()]
@@ -109,25 +105,36 @@ def write_index() -> None:
 
 def build(updating: bool) -> str:
     """Build it all and return what went wrong, empty where nothing did."""
-    for folder in (BUILT, GALLERY):  # the lessons run anew: what they show depends on the package too
+    for folder in (BUILT, GALLERY, BENCHMARKS):  # the lessons run anew: what they show depends on the package too
         shutil.rmtree(folder, ignore_errors=True)
+    write_benchmarks(BENCHMARKS)
     print("Running the lessons, building the English pages ...", flush=True)
     if not sphinx("html", "en", HTML / "en"):  # runs the lessons; the later builds find them unchanged
         return "The English pages were not built."
     print("Collecting the messages to translate ...", flush=True)
-    if not sphinx("gettext", "en", BUILT / "gettext") or (updating and not update()):
+    if not sphinx("gettext", "en", BUILT / "gettext"):
         return "The messages were not collected."
+    drop_english()
+    if updating and not update():
+        return "The messages were not brought into docs/locale."
     wrong = untranslated()
     if wrong:
         advice = "Translate them in docs/locale" + ("." if updating else ", after: python docs/build.py --update")
-        return "\n  ".join(["Not translated into Chinese:", *wrong]) + f"\n{advice}"
+        return said("Not translated into Chinese:", wrong) + f"\n{advice}"
     compile_catalogues()
     print("Building the Chinese pages ...", flush=True)
     if not sphinx("html", "zh_CN", HTML / "zh_CN"):
         return "The Chinese pages were not built."
     write_index()
-    outside = fetched()
-    return "\n  ".join(["The pages would fetch from other hosts:", *outside]) if outside else ""
+    outside, lost = fetched(HTML), unfound(HTML / "zh_CN")
+    if outside:
+        return said("The pages would fetch from other hosts:", outside)
+    return said("A search in Chinese does not find:", lost) if lost else ""
+
+
+def said(head: str, lines: list[str]) -> str:
+    """Return a list under its head."""
+    return "\n  ".join([head, *lines])
 
 
 def main() -> int:

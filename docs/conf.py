@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from sphinx.locale import _
 from sphinx.search.zh import SearchChinese
 
 from polyoptim import __version__
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 SECONDS = {"en": "{:.1f} seconds", "zh_CN": "{:.1f} 秒"}
 HAN = "[\u3400-\u4dbf\u4e00-\u9fff]+"
@@ -33,8 +36,19 @@ locale_dirs = ["_build/locale"]  # build.py compiles docs/locale into it
 gettext_compact = False
 gettext_auto_build = False
 gettext_location = False  # line numbers would change with every edit
-exclude_patterns = ["_build", "internals"]
-extensions = ["sphinx_gallery.gen_gallery"]
+exclude_patterns = ["_build"]
+extensions = ["sphinx_gallery.gen_gallery", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser", "pages"]
+default_role = "literal"  # what the docstrings mean by `x`
+napoleon_google_docstring = False
+napoleon_use_param = False  # several names with one meaning stay together
+napoleon_use_rtype = False
+autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False  # a method without words of its own is one without
+autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 100
+html_math_renderer = "mathml"
+myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath"]
 suppress_warnings = ["config.cache"]  # sphinx-gallery takes functions as settings, which Sphinx cannot store
 templates_path = ["_templates"]
 html_static_path = ["_static"]
@@ -43,7 +57,11 @@ html_theme = "pydata_sphinx_theme"
 html_title = "polyoptim"
 html_show_sourcelink = False
 html_copy_source = False
-html_sidebars = {"**": []}
+# A room with several pages shows them at the left.
+html_sidebars = {
+    **{place: [] for place in ("index", "choose", "search", "genindex", "py-modindex", "learn/*")},
+    **{f"{room}/*": ["sidebar-nav-bs"] for room in ("use", "internals", "api", "benchmarks")},
+}
 html_theme_options = {
     "navbar_end": ["language-switch", "theme-switcher"],
     "footer_start": [],

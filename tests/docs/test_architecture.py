@@ -5,10 +5,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "docs" / "internals" / "architecture.md").read_text(encoding="utf-8")
-DRAWN, NOT_BUILT = TEXT.split("## Not built yet")
-
-
+DRAWN = (ROOT / "docs" / "internals" / "architecture.md").read_text(encoding="utf-8")
 CONTRACT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"][0]
 FLOORS = [[name.strip() for name in layer.split("|")] for layer in reversed(CONTRACT["layers"])]
 
@@ -23,8 +20,3 @@ def test_drawing_goes_up_as_the_contract_does():
     heights = {name: height for height, names in enumerate(FLOORS) for name in names}
     drawn = [heights[name] for name in re.findall(r"^  ([a-z]\w*)(?:\.py|/) ", DRAWN, re.MULTILINE)]
     assert drawn == sorted(drawn)
-
-
-def test_rooms_of_later_work_are_those_in_brackets():
-    kept_free = {name.strip("()") for names in FLOORS for name in names if name.startswith("(")}
-    assert set(re.findall(r"`(\w+)`", NOT_BUILT)) == kept_free

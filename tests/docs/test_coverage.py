@@ -19,7 +19,7 @@ from polyoptim.engines.traces import kind_of
 from polyoptim.optim.rates.sequence import rates
 from polyoptim.optim.rules import RULES
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "coverage.txt"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "use" / "coverage.txt"
 RUN: dict[str, Any] = {"basis": "legendre", "degree": 4, "seed": 3, "steps": 40, "every": 5, "dtype": "float64"}
 STEPS = {"LBFGS": 4}  # it has converged by then
 UPDATES = 500

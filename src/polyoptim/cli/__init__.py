@@ -26,6 +26,7 @@ COMMANDS = Registry(
         "race": "polyoptim.cli.race:race",
         "sweep": "polyoptim.cli.sweep:sweep",
         "advise": "polyoptim.cli.advise:advise",
+        "serve": "polyoptim.cli.serve:serve",
         "show": "polyoptim.cli.show:show",
         "export": "polyoptim.cli.export:export",
         "verify": "polyoptim.cli.verify:verify",
@@ -66,6 +67,7 @@ def cli() -> None:
     polyoptim race "sin(x)" --optimizers all
     polyoptim sweep "sin(x)" --over lr=1e-6:1:61:log --over momentum=0:0.99:40 --plot map.png
     polyoptim advise "sin(x)"
+    polyoptim serve
     polyoptim show sine.json
     polyoptim export sine.json sine.py sine.ipynb
     polyoptim verify exp2.h
