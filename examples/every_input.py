@@ -29,7 +29,7 @@ print(*(text for text in found.coef_hex if text != "0"))
 print(f"largest relative error {found.sup_error:.4e}, {found.sup_error_kind}")
 
 # %%
-# "proved" is the strongest of three words. A proof in ball arithmetic says that no real x of the domain has a larger
+# "proved" is the first of three words. A proof in ball arithmetic says that no real x of the domain has a larger
 # error. It comes with a certificate, and a checker, which shares no code with the search, shows every step again:
 
 shown = checker.check(found.certificate)
@@ -51,7 +51,7 @@ print(*blind.notes)
 # that. A bound for all roundings together can be proved as well. It holds whatever happens, so it is a bit large:
 
 print(f"with rounding at most {found.total_error_bound:.3e}, proved")
-print(f"half a unit in the last place of a float32 is between {2**-25:.3e} and {2**-24:.3e}")
+print(f"half a unit in the last place is between {2**-25:.3e} and {2**-24:.3e} of a float32")
 
 # %%
 # Exhaustive

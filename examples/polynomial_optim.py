@@ -168,5 +168,5 @@ print(f"{degree_5.optimum:.6f}")
 #
 # What these optimizers do, and why RMSprop cannot come to rest here, is `the next lesson <optimizers.html>`_. Why
 # Legendre polynomials helped so much is `the one after it <bases.html>`_. To fit data at once, without steps, begin
-# with `fitting data <fitting.html>`_; to replace a function in a program, with `exp2 in a kernel <exp2_kernel.html>`_; to
-# put a polynomial into a network of your own, with `polynomial layers <layers.html>`_.
+# with `fitting data <fitting.html>`_; to replace a function in a program, with `exp2 in a kernel <exp2_kernel.html>`_;
+# to put a polynomial into a network of your own, with `polynomial layers <layers.html>`_.
