@@ -417,8 +417,8 @@ def train(_: "Sequence[str]") -> int:
 
 
 def test(arguments: "Sequence[str]") -> int:
-    """Run the tests."""
-    return run("python", "-m", "pytest", *arguments)
+    """Run the tests, on all cores."""
+    return run("python", "-m", "pytest", "-n", "auto", "--dist", "worksteal", *arguments)
 
 
 def docs(arguments: "Sequence[str]") -> int:

@@ -266,7 +266,7 @@ def test_arguments_reach_only_targets_that_take_them(
     monkeypatch.setattr(make, "set_up", lambda *_: None)
     monkeypatch.setattr(make, "run", lambda *words: ran.append(words) or 5)
     assert make.exit_code(["test", "--", "-k", "a or b"]) == 5
-    assert ran == [("python", "-m", "pytest", "-k", "a or b")]
+    assert ran == [("python", "-m", "pytest", "-n", "auto", "--dist", "worksteal", "-k", "a or b")]
     assert make.exit_code(["lint", "x"]) == 1
     assert "lint takes no arguments, got x." in capsys.readouterr().err
 

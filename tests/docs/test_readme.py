@@ -78,7 +78,8 @@ def test_polyoptim_commands_run(tmp_path):
     assert {words[1] for words in commands} == set(COMMANDS)
     shutil.copy(ROOT / "src" / "polyoptim" / "certified" / "norris.csv", tmp_path)
     for words in commands:
-        run(tmp_path, "-m", *words)
+        if words[1] != "serve":  # it does not end by itself; tests/web starts it
+            run(tmp_path, "-m", *words)
     assert {path.name for path in tmp_path.iterdir()} == {
         "sine.json",
         "sine.png",

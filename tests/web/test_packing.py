@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from polyoptim.web.packing import finite, pack
 
-
-def unpack(content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
-    line, _, rest = content.partition(b"\n")
-    assert (len(line) + 1) % 8 == 0  # so that a browser may look at the doubles where they lie
-    head = json.loads(line, parse_constant=None)
-    found = {}
-    for name, place in head.pop("arrays").items():
-        size = int(np.prod(place["shape"]))
-        found[name] = np.frombuffer(rest, "<f8", size, place["offset"]).reshape(place["shape"])
-    return head, found
+Unpack = Callable[[bytes], tuple[dict[str, Any], dict[str, Any]]]
 
 
 @given(
@@ -32,7 +23,7 @@ def unpack(content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
         max_size=3,
     ),
 )
-def test_what_is_packed_is_read_back(head: dict[str, Any], given_arrays: dict[str, Any]) -> None:
+def test_what_is_packed_is_read_back(unpack: Unpack, head: dict[str, Any], given_arrays: dict[str, Any]) -> None:
     head.pop("arrays", None)
     found, back = unpack(pack(head, given_arrays))
     assert found == {name: finite(value) for name, value in head.items()}
@@ -42,7 +33,7 @@ def test_what_is_packed_is_read_back(head: dict[str, Any], given_arrays: dict[st
         assert back[name].shape == array.shape
 
 
-def test_arrays_of_any_kind_and_order_travel_as_doubles() -> None:
+def test_arrays_of_any_kind_and_order_travel_as_doubles(unpack: Unpack) -> None:
     table = np.arange(6, dtype=np.int32).reshape(2, 3)
     _, found = unpack(pack({}, {"rows": table, "columns": table.T, "list": [1, 2], "truth": np.array([True])}))
     assert found["rows"].tolist() == table.tolist()
@@ -51,7 +42,7 @@ def test_arrays_of_any_kind_and_order_travel_as_doubles() -> None:
     assert found["truth"].tolist() == [1.0]
 
 
-def test_a_line_has_no_number_that_json_does_not_know() -> None:
+def test_a_line_has_no_number_that_json_does_not_know(unpack: Unpack) -> None:
     head = {"a": float("nan"), "b": [np.float64("inf"), {"c": -float("inf")}], "d": np.int64(3), "e": (1.5,)}
     found, _ = unpack(pack(head, {}))
     assert found == {"a": None, "b": [None, {"c": None}], "d": 3, "e": [1.5]}

@@ -31,6 +31,16 @@ LIVE = ("train", "fit", "approximate")  # what is answered while a slider moves,
 DEADLINES = {"train": SHORT, "fit": MIDDLE, "race": MIDDLE, "map": MIDDLE, "columns": MIDDLE}
 
 
+class Files(StaticFiles):
+    """The files of the page, which a browser asks for anew: after an update it must not mix old ones with new ones."""
+
+    def file_response(self, *given: Any, **named: Any) -> Response:
+        """Return a file, with what a browser may do with it."""
+        response = super().file_response(*given, **named)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 class Playground:
     """What the addresses lead to.
 
@@ -57,6 +67,11 @@ class Playground:
             self._slow.stop()
             self.uploads.close()
 
+    def give_up(self) -> None:
+        """Answer no more questions, and give up those that are being answered: the server ends."""
+        self._live.give_up()
+        self._slow.give_up()
+
     async def page(self, _request: Request) -> Response:
         """Return the page."""
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
@@ -70,7 +85,9 @@ class Playground:
         task = request.path_params["task"]
         if task not in TASKS or task == "export":
             return refuse(404, f"there is no {task!r} here.")
-        answer = await self._ask(task, dict(request.query_params), DEADLINES.get(task, LONG))
+        values = dict(request.query_params)
+        seconds = MIDDLE if values.get("detail") == "full" else DEADLINES.get(task, LONG)  # nobody's slider waits
+        answer = await self._ask(task, values, seconds)
         return answer if isinstance(answer, Response) else Response(answer, media_type=MEDIA_TYPE)
 
     async def export(self, request: Request) -> Response:
@@ -140,9 +157,8 @@ async def gone(_request: Request, _error: Exception) -> Response:
     return Response(status_code=400)
 
 
-def application(hosts: frozenset[str] | None = None, token: str | None = None) -> Guard:
+def application(playground: Playground, hosts: frozenset[str] | None = None, token: str | None = None) -> Guard:
     """Return the playground as an ASGI application; `hosts` and `token` are those of the guard."""
-    playground = Playground()
     routes = [
         Route("/", playground.page),
         Route("/api/choices", playground.choices),
@@ -150,7 +166,7 @@ def application(hosts: frozenset[str] | None = None, token: str | None = None) -
         Route("/api/{task}", playground.compute),
         Route("/export/{name}", playground.export),
         Route("/examples/{name}", playground.example),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/static", Files(directory=STATIC)),
     ]
     handlers: Any = {HTTPException: failed, PolyoptimError: failed, ClientDisconnect: gone, Exception: failed}
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=playground.lifespan)

@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 
 from polyoptim.errors import ArgumentError
-from polyoptim.web.application import application
+from polyoptim.web.application import Playground, application
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8765
 PATIENCE = 2  # seconds after Ctrl-C for answers that are on their way
@@ -40,9 +40,12 @@ def serve(host: str = DEFAULT_HOST, port: int | None = None, *, open_browser: bo
     token = None if local else secrets.token_urlsafe(24)
     hosts = frozenset({"127.0.0.1", "localhost", "[::1]"}) if local else None
     address = f"http://{shown}:{number}/" + ("" if token is None else f"?token={token}")
+    playground = Playground()
+    app = application(playground, hosts, token)
     settings: dict[str, Any] = {"log_level": "error", "access_log": False, "server_header": False, "ws": "none"}
-    server = _Server(uvicorn.Config(application(hosts, token), timeout_graceful_shutdown=PATIENCE, **settings))
+    server = _Server(uvicorn.Config(app, timeout_graceful_shutdown=PATIENCE, **settings))
     server.ready = lambda: _tell(address, host, token, open_browser)
+    server.ending = playground.give_up
     try:
         server.run(sockets=[listening])
     except KeyboardInterrupt:
@@ -52,14 +55,19 @@ def serve(host: str = DEFAULT_HOST, port: int | None = None, *, open_browser: bo
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready."""
+    """Says when it is ready, and when it is about to end."""
 
     ready: Any
+    ending: Any
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
             self.ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.ending()  # it would wait for all answers, some of which take a minute
+        await super().shutdown(sockets=sockets)
 
 
 def _tell(address: str, host: str, token: str | None, open_browser: bool) -> None:

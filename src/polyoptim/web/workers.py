@@ -8,7 +8,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -49,13 +51,15 @@ class Worker:
         self._lock, self._warm = threading.Lock(), warm
         self._process: Any = None
         self._pipe: Any = None
+        self._given_up = False
 
     def start(self) -> None:
         """Start the process, and let it get warm meanwhile."""
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=work, args=(theirs, self._warm), daemon=True)
-        self._process.start()
+        with _without_ctrl_c():
+            self._process.start()
         theirs.close()
 
     def ask(self, task: str, values: Mapping[str, str], folder: Path | None, seconds: float) -> Any:
@@ -69,6 +73,8 @@ class Worker:
             After `seconds`; the process is killed, and the next question starts another.
         """
         with self._lock:
+            if self._given_up:
+                raise TooLongError("The server is being stopped.")
             if self._process is None or not self._process.is_alive():
                 self.stop()
                 self.start()
@@ -86,6 +92,12 @@ class Worker:
             raise answer
         return answer
 
+    def give_up(self) -> None:
+        """Kill the process, and answer no more questions: from now on there is only `stop`."""
+        self._given_up = True
+        if self._process is not None:
+            self._process.kill()
+
     def stop(self) -> None:
         """Kill the process."""
         if self._process is not None:
@@ -93,6 +105,20 @@ class Worker:
             self._process.join()
             self._pipe.close()
             self._process = None
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Let a process that is started meanwhile not hear of Ctrl-C: it would die of it until it says otherwise."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which sets the mask itself
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def work(pipe: Connection, warm: tuple[str, Mapping[str, str]] | None) -> None:
