@@ -82,8 +82,8 @@ def trained(bend, target, steps, seed):
 
 # %%
 # One start may be lucky, so there are three of each. A step through a polynomial takes longer than one through ReLU or
-# tanh. So ReLU is given 1000 steps where the cubics have 300, and tanh both 300 and 700, which take about as long as the
-# 300 of its cubic. The time is printed too.
+# tanh. So ReLU is given 1000 steps where the cubics have 300. Tanh is given 300, and then 700, which take about as long
+# as 300 with a cubic. The time is printed too.
 
 trained(bends["ReLU"], targets["smooth"], 1, 0)  # what torch loads at its first step is nobody's time
 nets = {}
