@@ -164,5 +164,9 @@ print(f"{degree_5.optimum:.6f}")
 #     $ polyoptim export sine.json sine.py sine.ipynb
 #
 # Try another target, such as ``"exp(-x**2)*cos(3*x)"``, your own points with ``polyoptim.train(x, y)``, or columns of
-# a CSV file. Any optimizer of ``torch.optim`` that takes dense parameters goes by its name. And
-# ``polyoptim.nn.Polynomial`` is an ordinary torch module: put it into a network of your own.
+# a CSV file. Any optimizer of ``torch.optim`` that takes dense parameters goes by its name.
+#
+# What these optimizers do, and why RMSprop cannot come to rest here, is `the next lesson <optimizers.html>`_. Why
+# Legendre polynomials helped so much is `the one after it <bases.html>`_. To fit data at once, without steps, begin
+# with `fitting data <fitting.html>`_; to replace a function in a program, with `exp2 in a kernel <exp2_kernel.html>`_;
+# to put a polynomial into a network of your own, with `polynomial layers <layers.html>`_.
