@@ -94,7 +94,7 @@ def listen(host: str, port: int | None) -> socket.socket:
     if port is not None and not 0 <= port <= 65535:
         raise ArgumentError(f"port must be from 0 to 65535, got {port}.")
     try:
-        family, kind, _, _, place = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
     except OSError as error:
         raise ArgumentError(
             f"host must be an address of this machine such as 127.0.0.1, got {host!r}: {error}."
@@ -102,7 +102,7 @@ def listen(host: str, port: int | None) -> socket.socket:
     tried = range(DEFAULT_PORT, DEFAULT_PORT + TRIED) if port is None else (port,)
     trouble: OSError | None = None
     for number in tried:
-        found = socket.socket(family, kind)
+        found = socket.socket(family, kind, protocol)  # without it asyncio does not set TCP_NODELAY, and 40 ms are lost
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((place[0], number, *place[2:]))

@@ -202,7 +202,10 @@ export class Train extends Panel {
     this.panel.querySelector(".command code").textContent = run.command;
     this.panel.querySelector(".notes").textContent = [run.status === "diverged" ? translated(run.message) : "", ...run.notes].filter(Boolean).join(" ");
     if (first && detail === "full" && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.play();
-    this.draw();
+    cancelAnimationFrame(this.later);
+    if (detail === "full") { this.draw(); return; }
+    this.show(this.place, true); // what a person looks at; the other pictures come in the next frame
+    this.later = requestAnimationFrame(() => setTimeout(() => this.draw()));
   }
 
   /** Offer the coefficients and the states of this run. */
@@ -248,8 +251,8 @@ export class Train extends Panel {
     return sum;
   }
 
-  /** Show one row of the trace. */
-  show(row) {
+  /** Show one row of the trace, or of its pictures the curve only. */
+  show(row, curveOnly = false) {
     const { run } = this, { arrays } = run;
     this.place = Math.min(Math.max(row, 0), run.rows - 1);
     this.atEnd = this.place === run.rows - 1;
@@ -259,6 +262,7 @@ export class Train extends Panel {
     this.panel.querySelector(".readout").textContent = `${t("loss")} ${short(arrays.loss.data[this.place], 5)}`;
     this.say(step);
     this.drawCurve();
+    if (curveOnly) return;
     this.drawPath();
     for (const name of ["loss", "coef", "state"]) this.plots[name].mark(step);
   }
