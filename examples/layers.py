@@ -100,9 +100,9 @@ for kind, target in targets.items():
 # ------------------
 #
 # On the smooth target the cubic after tanh is ahead of all others, from every start, and ReLU is far behind. But look
-# at the two rows of tanh alone. With the same steps the cubic beats it by far; with about the same time, by a few
-# times on the smooth target and hardly on the kinked one. Had only steps been counted, the layer would look better
-# than it is.
+# at the two rows of tanh alone. With the same steps the cubic beats it by far; with about the same time, by a few times
+# on the smooth target and hardly on the kinked one. Had only steps been counted, the layer would look better than it
+# is.
 #
 # On the kinked target the starts of ReLU differ most: the best one comes near the cubic, the others stay away. And the
 # cubic alone is no bargain: what goes into the second one is not bounded, and a third power makes large what is large.
