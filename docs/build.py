@@ -21,7 +21,7 @@ from babel.messages.pofile import read_po
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "extensions"))
 from benchmark_pages import write_benchmarks
-from checks import ENGLISH, fetched, unfound
+from checks import ENGLISH, fetched, unfound, wrong_downloads
 
 DOCS = Path(__file__).resolve().parent
 BUILT = DOCS / "_build"
@@ -111,6 +111,9 @@ def build(updating: bool) -> str:
     print("Running the lessons, building the English pages ...", flush=True)
     if not sphinx("html", "en", HTML / "en"):  # runs the lessons; the later builds find them unchanged
         return "The English pages were not built."
+    wrong = wrong_downloads(GALLERY, DOCS.parent / "examples")
+    if wrong:
+        return said("Not as the lesson ran:", wrong)
     print("Collecting the messages to translate ...", flush=True)
     if not sphinx("gettext", "en", BUILT / "gettext"):
         return "The messages were not collected."

@@ -125,4 +125,4 @@ folder.cleanup()
 #     $ polyoptim fit "data/*.parquet" --x t --y v --degree 2 --scheduler tcp://host:8786
 #
 # Robust losses reach their optimum from files too: try ``loss="huber"``. And compare ``numpy.polyfit`` with ``fit`` on
-# ``t + 1e6``, far from zero.
+# ``t + 1e6``, far from zero. So much for data; a function is replaced in `exp2 in a kernel <exp2_kernel.html>`_.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
 from typing import Any
+
+import nbformat
 
 ENGLISH = ("api", "benchmarks", "internals")  # the rooms that are not translated; the others are, in full
 # What a reader may search for in Chinese, and a page that has to be found.
@@ -40,6 +43,33 @@ def fetched(html: Path) -> list[str]:
     files = [path for path in sorted(html.rglob("*")) if path.suffix in (".html", ".css", ".js", ".svg")]
     found = [(path, match[0]) for path in files for match in FETCHED.finditer(path.read_text(encoding="utf-8"))]
     return [f"{path.relative_to(html)}: {what}" for path, what in found]
+
+
+def wrong_downloads(gallery: Path, examples: Path) -> list[str]:
+    """Return what is wrong with the scripts and notebooks that the lessons are offered as: both hold what ran."""
+    wrong = []
+    for lesson in sorted(examples.glob("*.py")):
+        script, notebook = gallery / lesson.name, gallery / f"{lesson.stem}.ipynb"
+        if not script.exists() or script.read_bytes() != lesson.read_bytes():
+            wrong.append(f"{script.name} is not the lesson")
+        try:
+            content = nbformat.read(notebook, as_version=4)
+            nbformat.validate(content)
+        except (OSError, ValueError, nbformat.ValidationError) as error:
+            wrong.append(f"{notebook.name} is no notebook: {error}")
+            continue
+        cells = [cell.source for cell in content.cells if cell.cell_type == "code" and cell.source[:1] != "%"]
+        if _code("\n".join(cells)) != _code(lesson.read_text(encoding="utf-8")):
+            wrong.append(f"{notebook.name} has not the code of the lesson")
+    return wrong
+
+
+def _code(text: str) -> str:
+    """Return the statements of a program, without its docstring."""
+    program = ast.parse(text)
+    if ast.get_docstring(program) is not None:
+        del program.body[0]
+    return ast.dump(program)
 
 
 def unfound(html: Path) -> list[str]:

@@ -41,8 +41,8 @@ def prose(text):
     return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip()]
 
 
-def lesson_prose():
-    source = LESSON.read_text(encoding="utf-8")
+def lesson_prose(path):
+    source = path.read_text(encoding="utf-8")
     blocks = re.findall(r"^# %%\n((?:#.*\n)+)", source, re.MULTILINE)
     comments = [re.sub("^# ?", "", block, flags=re.MULTILINE) for block in blocks]
     return "\n\n".join([ast.get_docstring(ast.parse(source)), *comments])
@@ -60,7 +60,7 @@ CHINESE = sorted(path.relative_to(CATALOGUES).as_posix() for path in CATALOGUES.
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("learn/polynomial_optim.po", lesson_prose()),
+        *((f"learn/{path.stem}.po", lesson_prose(path)) for path in sorted(LESSON.parent.glob("*.py"))),
         *((page.with_suffix(".po").as_posix(), (ROOT / "docs" / page).read_text(encoding="utf-8")) for page in WRITTEN),
     ],
 )
