@@ -509,6 +509,89 @@ def test_page_goes_on_after_the_server_was_started_anew(visit, start, table):
     assert page.locator("[name=degree]").input_value() == "5"
 
 
+def test_sliders_of_whole_numbers_stay_whole(visit):
+    page = visit()
+    shows(page, loss())
+    page.locator("[name=samples]").focus()
+    page.keyboard.press("Home")
+    for _ in range(7):
+        page.keyboard.press("ArrowRight")
+    samples = page.locator("[name=samples-text]").input_value()
+    assert samples == "12"  # 10 to the power 1.07, to the nearest
+    shows(page, loss(samples=12))
+    assert page.locator("#samples-error").inner_text() == ""
+
+
+def test_a_verb_that_is_none_shows_the_first(visit):
+    for verb in ("nobody", "toString", ""):
+        page = visit(f"?verb={verb}&degree=4")
+        shows(page, loss(degree=4))
+        page.wait_for_function("() => !location.search.includes('verb')")
+
+
+def test_language_while_playing_says_what_the_button_does(visit):
+    page = visit(reduced_motion="no-preference")
+    page.wait_for_function("() => document.querySelector('.play').getAttribute('aria-pressed') === 'true'")
+    page.click("#language")
+    button = page.locator(".play")
+    pressed, text = button.evaluate("one => [one.getAttribute('aria-pressed'), one.textContent]")
+    assert text == {"true": "暂停", "false": "播放"}[pressed]
+    button.click()
+    assert button.inner_text() in ("暂停", "播放")
+
+
+def test_options_of_a_schedule_follow_the_steps(visit):
+    page = visit("?schedule=StepLR")
+    field = page.locator("[id='schedule.step_size']")
+    shows(page, loss(schedule="StepLR", schedule_options={"step_size": 500, "gamma": 0.5}))
+    assert field.input_value() == "500"
+    page.locator("[name=steps-text]").fill("1000")
+    shows(page, loss(steps=1000, schedule="StepLR", schedule_options={"step_size": 250, "gamma": 0.5}))
+    assert field.input_value() == "250"
+    field.fill("100")
+    page.locator("[name=steps-text]").fill("600")
+    shows(page, loss(steps=600, schedule="StepLR", schedule_options={"step_size": 100, "gamma": 0.5}))
+    assert field.input_value() == "100"
+
+
+def test_a_download_or_a_search_says_when_the_server_has_gone(visit, start):
+    one = start()
+    page = visit(address=one.address)
+    shows(page, loss())
+    page.locator("#race summary").click()
+    page.wait_for_function("() => document.querySelectorAll('#race tbody button').length === 3")
+    port = str(one.port)
+    one.end()
+    gone = "() => document.getElementById('page-error').textContent.includes('polyoptim serve')"
+    page.get_by_role("button", name="Download polynomial.py").click()
+    page.wait_for_function(gone)
+    page.get_by_role("button", name="Find the best lr").click()
+    page.wait_for_function(gone)
+    page.locator("[name=degree]").fill("4")
+    page.wait_for_function(gone)
+    start("--port", port, "--no-open")
+    shows(page, loss(degree=4))
+    page.wait_for_function("() => document.getElementById('page-error').hidden")
+    page.wait_for_function("() => document.querySelectorAll('#race tbody button').length === 3")
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("log(x)", "目标 “log(x)” 在 x = -3.14"),
+        ("2x", "2 与 x 之间缺少运算符"),
+        ("sni(x)", "未知函数 “sni”；是否想写 “sin”？"),
+        ("sin(x)+", "+ 的后面缺少一个值"),
+        ("sin", "sin 是函数"),
+    ],
+)
+def test_mistakes_in_an_expression_are_told_in_chinese(visit, target, says):
+    page = visit("?lang=zh")
+    shows(page, "最优值 8.81717")
+    page.locator("[name=target]").fill(target)
+    page.wait_for_function("says => document.getElementById('target-error').textContent.includes(says)", arg=says)
+
+
 def test_tabs_go_back_and_forth(visit):
     page = visit()
     shows(page, loss())

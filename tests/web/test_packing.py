@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -15,6 +15,7 @@ from polyoptim.web.packing import finite, pack
 Unpack = Callable[[bytes], tuple[dict[str, Any], dict[str, Any]]]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # making arrays is slow on a busy machine
 @given(
     st.dictionaries(st.text(max_size=5), st.floats() | st.text(max_size=9) | st.none() | st.booleans(), max_size=3),
     st.dictionaries(

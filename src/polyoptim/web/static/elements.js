@@ -82,6 +82,7 @@ export function numberField({ name, label, least, most, step, log = false, whole
   const onto = (value) => (log ? Math.log10(Math.max(value, least)) : value);
   const from = (text) => {
     const value = log ? 10 ** Number(text) : Number(text);
+    if (whole) return Math.round(value);
     return log ? Number(value.toPrecision(3)) : value;
   };
   const says = (value) => slider.setAttribute("aria-valuetext", short(value, 6));

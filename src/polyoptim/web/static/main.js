@@ -20,8 +20,14 @@ const kept = {
   set(name, value) { try { localStorage.setItem(name, value); } catch { /* it lasts as long as the page */ } },
 };
 
+/** Read the state from the address; a verb that is none is as if there were none. */
+function read() {
+  state.read();
+  if (!Object.hasOwn(PANELS, state.get("verb"))) state.drop("verb");
+}
+
 function verb() {
-  return state.get("verb") in PANELS ? state.get("verb") : "train";
+  return state.get("verb");
 }
 
 function panel() {
@@ -48,7 +54,7 @@ function setLanguage(name) {
   button.lang = name === "zh" ? "en" : "zh-CN";
   spell();
   setTheme(document.documentElement.dataset.theme);
-  for (const play of document.querySelectorAll(".play")) play.textContent = t("play");
+  for (const play of document.querySelectorAll(".play")) play.textContent = t(play.getAttribute("aria-pressed") === "true" ? "pause" : "play");
   for (const button of document.querySelectorAll("[data-file]")) button.setAttribute("aria-label", t("downloadFile", { name: button.dataset.file }));
 }
 
@@ -61,7 +67,6 @@ function setTheme(name) {
 }
 
 async function copy(text, button, said) {
-  const before = button.textContent;
   try {
     await navigator.clipboard.writeText(text);
   } catch {
@@ -73,7 +78,7 @@ async function copy(text, button, said) {
     area.remove();
   }
   button.textContent = t(said);
-  setTimeout(() => { button.textContent = before; }, 1500);
+  setTimeout(() => { button.textContent = t(button.dataset.text); }, 1500);
 }
 
 async function download(button) {
@@ -83,7 +88,8 @@ async function download(button) {
     showErrors(byId(verb()), {});
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    showErrors(byId(verb()), Object.fromEntries(Object.entries(error.fields).map(([name, sentence]) => [name, translated(sentence)])));
+    if (error.code === "offline") panel().refused(error);
+    else showErrors(byId(verb()), Object.fromEntries(Object.entries(error.fields).map(([name, sentence]) => [name, translated(sentence)])));
   } finally {
     button.disabled = false;
   }
@@ -127,7 +133,7 @@ function listen() {
       if (turn) { const next = byId(`tab-${tabs[(tabs.indexOf(name) + turn + tabs.length) % tabs.length]}`); next.focus(); next.click(); }
     });
   }
-  addEventListener("popstate", () => { state.read(); open(); });
+  addEventListener("popstate", () => { read(); open(); });
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault();
     panel().panel.querySelector('[role="status"]').focus();
@@ -140,7 +146,7 @@ function listen() {
 }
 
 async function begin() {
-  state.read();
+  read();
   const wanted = state.get("lang") || kept.get("language") || (navigator.language.startsWith("zh") ? "zh" : "en");
   document.documentElement.dataset.theme = kept.get("theme") ?? "auto";
   setLanguage(wanted);

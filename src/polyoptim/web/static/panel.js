@@ -49,15 +49,16 @@ export class Panel {
       take(found);
       return true;
     } catch (error) {
-      if (error instanceof Refusal) {
+      if (!(error instanceof Refusal)) throw error;
+      if (error.code === "offline") this.offline(again);
+      else {
         if (error.code === "gone" && this.sent < 2) { // once more than a server that was started anew needs
           this.sent += 1;
           if (await takeAgain(again)) return false;
         }
         if (error.code === "gone") this.build();
         this.refused(error);
-      } else if (error instanceof TypeError) this.offline(again);
-      else throw error;
+      }
       return false;
     }
   }
@@ -65,6 +66,7 @@ export class Panel {
   /** Say what is wrong, where it is wrong; the last good picture stays, paler. */
   refused(error) {
     if (state.get("verb") !== this.name) return;
+    if (error.code === "offline") { this.offline(() => this.changed()); return; }
     showErrors(this.panel, Object.fromEntries(Object.entries(error.fields).map(([name, sentence]) => [name, translated(sentence)])));
     const target = this.panel.querySelector('[name="target"]'), place = error.position;
     if (target && error.fields.target && place !== null) {

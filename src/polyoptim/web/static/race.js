@@ -68,6 +68,7 @@ export class Race {
         this.racers.set(name, { base, ...(await askArrays(`/api/race?${query}`)) });
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
+        if (error.code === "offline") return; // it goes on with the run itself
         this.racers.set(name, { base, error: translated(error.message) });
       }
       this.table();

@@ -1,5 +1,7 @@
 // Questions to the server.
 
+import { t } from "./words.js";
+
 /** What the server says of a question that it does not answer. */
 export class Refusal extends Error {
   constructor(status, error) {
@@ -16,8 +18,18 @@ async function refused(response) {
   return new Refusal(response.status, error);
 }
 
+/** Wait for what comes over the network; where it does not come, the server has gone. */
+async function reached(promise) {
+  try {
+    return await promise;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new Refusal(0, { message: t("unreachable"), fields: { page: t("unreachable") }, code: "offline" });
+  }
+}
+
 export async function ask(path, options = {}) {
-  const response = await fetch(path, options);
+  const response = await reached(fetch(path, options));
   if (!response.ok) throw await refused(response);
   return response;
 }
@@ -28,7 +40,7 @@ export async function askJson(path, options) {
 
 /** Return the header of an answer, with the arrays that follow it: `a` has data and shape. */
 export async function askArrays(path, options) {
-  const buffer = await (await ask(path, options)).arrayBuffer();
+  const buffer = await reached((await ask(path, options)).arrayBuffer());
   const bytes = new Uint8Array(buffer), end = bytes.indexOf(10);
   const head = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end)));
   const arrays = {};
@@ -65,7 +77,7 @@ export class Latest {
 
 /** Save the file of this name and query. */
 export async function save(name, query) {
-  const blob = await (await ask(`/export/${name}?${query}`)).blob();
+  const blob = await reached((await ask(`/export/${name}?${query}`)).blob());
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;

@@ -108,6 +108,16 @@ export class Train extends Panel {
     return fields;
   }
 
+  /** Show what the server offers for those options of the schedule that are left to it, after lr or the steps moved. */
+  follow() {
+    for (const [option, part] of Object.entries(this.choices.schedules[state.get("schedule")] ?? {})) {
+      const name = `schedule.${option}`, input = byId(name);
+      if (state.isGiven(name)) continue;
+      state.setDefault(name, this.offered(part));
+      if (input && input !== document.activeElement) input.value = state.get(name);
+    }
+  }
+
   offered(part) {
     const [[kind, value]] = Object.entries(part), steps = Number(state.get("steps"));
     if (kind === "steps") return Math.max(1, Math.round(value * steps));
@@ -160,6 +170,7 @@ export class Train extends Panel {
   changed(event = null) {
     this.stop();
     this.atEnd = true;
+    this.follow();
     this.ask("live", event);
     clearTimeout(this.resting);
     this.resting = setTimeout(() => this.ask("full"), REST);

@@ -265,6 +265,11 @@ const WORDS = {
 // The server's sentences; what is not here stays in English.
 const SENTENCES = [
   [/^the expression is empty; write one such as sin\(x\)\.$/, "表达式为空；请写一个，例如 sin(x)。"],
+  [/^unknown function '(.+?)'; (?:did you mean '(.+?)'\?|known are .*)$/, (m) => `未知函数 “${m[1]}”${m[2] ? `；是否想写 “${m[2]}”？` : "。"}`],
+  [/^the target '(.+)' is (not a number|infinite) at x = (\S+)\. .*$/, (m) => `目标 “${m[1]}” 在 x = ${m[3]} 处${m[2] === "infinite" ? "为无穷大" : "不是数"}。请选择处处有限的区间，或换一个目标。`],
+  [/^an operator is missing between (.+) and (.+); write (.+) for a product\.$/, (m) => `${m[1]} 与 ${m[2]} 之间缺少运算符；乘积请写 ${m[3]}。`],
+  [/^a value is missing (before|after) (.+); write .*$/, (m) => `${m[2]} 的${m[1] === "before" ? "前" : "后"}面缺少一个值；请写一个数或 x。`],
+  [/^(\w+) is a function; put its argument in brackets, as in (.+)\.$/, (m) => `${m[1]} 是函数；请把自变量写在括号里，如 ${m[2]}。`],
   [/^unknown name '(.+?)'(?:; did you mean '(.+?)'\?)?.*$/, (m) => `未知名称 “${m[1]}”${m[2] ? `；是否想写 “${m[2]}”？` : "。"}`],
   [/^unknown (\w+) '(.+?)'(?:; did you mean '(.+?)'\?)?.*$/, (m) => `未知的 ${m[1]} “${m[2]}”${m[3] ? `；是否想写 “${m[3]}”？` : "。"}`],
   [/^this \( is never closed; add a \)\.$/, "这个 ( 没有闭合；请加上 )。"],
