@@ -218,11 +218,14 @@ def test_completion_knows_the_commands_and_options():
 
 
 def test_an_interrupted_run_keeps_what_there_is_and_exits_with_130():
-    words = ["train", "sin(x)", "--steps", "100000000", "--save", "r.json", "--seed", "0"]
+    words = ["train", "sin(x)", "--steps", "100000000", "--save", "r.json", "--seed", "0", "--track", "rows.jsonl"]
     process = subprocess.Popen(
         [sys.executable, "-m", "polyoptim", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    time.sleep(6)
+    end = time.monotonic() + 120
+    while not (Path("rows.jsonl").exists() and Path("rows.jsonl").read_bytes().count(b"\n") > 1):
+        assert time.monotonic() < end  # it has not begun to train
+        time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err

@@ -33,7 +33,6 @@ def test_approximation_in_a_small_format_has_all_inputs(unpack):
     head, arrays = unpack(approximation_page.approximate({**EXP2, "format": "bfloat16"}))
     assert head["max_ulp_kind"] == "exhaustive"
     assert arrays["histogram"][:, 2].sum() == head["input_count"]
-    assert len(arrays["worst"]) > 0
 
 
 @pytest.mark.parametrize("kind", CODE)

@@ -64,21 +64,22 @@ def same(head: dict[str, Any], arrays: dict[str, Any], result: Any) -> None:
     assert head["message"] == result.message
     assert head["steps"] == result.steps
     assert arrays["coef"].tobytes() == np.asarray(result.coef, dtype=float).tobytes()
-    for name in ("step", "loss", "excess", "lr", "gradient_norm"):
-        np.testing.assert_array_equal(arrays[name], np.asarray(result.trace[name], dtype=float))
-    np.testing.assert_array_equal(arrays["coefs"], np.array([row["coef"] for row in result.trace]))
+    begun = int(result.trace["step"][0] > 0)  # the answer has the start too, where the trace begins later
+    assert arrays["step"][0] == 0
+    for name in ("step", "loss", "excess", "lr"):
+        np.testing.assert_array_equal(arrays[name][begun:], np.asarray(result.trace[name], dtype=float))
+    np.testing.assert_array_equal(arrays["coefs"][begun:], np.array([row["coef"] for row in result.trace]))
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_a_run_is_that_of_python(unpack: Unpack, name: str) -> None:
     query, target, given = PROBLEMS[name]
     result = compare(train(query), unpack, target, given)
-    head, arrays = unpack(train(query))
+    _, arrays = unpack(train(query))
     np.testing.assert_array_equal(arrays["coefs"][-1] @ arrays["columns"], arrays["coef"] @ arrays["columns"])
     np.testing.assert_allclose(
         arrays["coef"] @ arrays["columns"], result(arrays["x"]), rtol=1e-9, atol=1e-9 * np.abs(arrays["coef"]).max()
     )
-    assert head["is_data"] is False
     assert arrays["x"][0] == result.domain[0]
     assert arrays["x"][-1] == result.domain[1]
 
@@ -114,6 +115,16 @@ def test_a_run_takes_the_options_of_its_optimizer(unpack: Unpack, optimizer: str
     compare(train({**query, "optimizer": optimizer}), unpack, ("sin(x)",), given)
 
 
+def test_the_start_is_the_first_row_however_few_are_recorded(unpack: Unpack) -> None:
+    _, arrays = unpack(train({"schedule": "OneCycleLR", "steps": "4000"}))
+    given = {"schedule": "OneCycleLR", "schedule_options": {"max_lr": 0.01, "total_steps": 4000, "pct_start": 0.3}}
+    whole = polyoptim.train("sin(x)", seed=0, every=1, steps=4000, engine="fused", **given).trace[0]
+    assert whole["step"] == 0
+    for name in ("step", "loss", "excess", "lr"):
+        assert arrays[name][0] == whole[name]
+    assert arrays["coefs"][0].tolist() == whole["coef"]
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_a_run_by_every_schedule_is_that_of_python(unpack: Unpack, schedule: str) -> None:
     options = {name: offered(part, 400, 1e-3) for name, part in SCHEDULES[schedule].items()}
@@ -130,14 +141,13 @@ def test_a_run_of_data_is_that_of_python(unpack: Unpack, tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     query = {"data": "data.csv", "x": "t", "y": "value", "upload": "0", "degree": "4"}
     compare(train(query), unpack, ("data.csv",), {"x": "t", "y": "value", "degree": 4})
-    head, arrays = unpack(train({**query, "range": "-1,4"}))
+    _, arrays = unpack(train({**query, "range": "-1,4"}))
     compare(
         train({**query, "range": "-1,4"}),
         unpack,
         ("data.csv",),
         {"x": "t", "y": "value", "degree": 4, "domain": ("-1", "4")},
     )
-    assert head["is_data"] is True
     assert "y" not in arrays
     np.testing.assert_array_equal(arrays["points.x"], x)
     np.testing.assert_array_equal(arrays["points.y"], y)
@@ -187,10 +197,10 @@ def test_an_answer_has_no_more_rows_than_a_page_can_draw(
     if steps * degree > 1e6 and detail == "full":
         given["steps"] = "20000"
     content = train(given)
-    head, arrays = unpack(content)
+    _, arrays = unpack(content)
     assert arrays["coefs"].size <= NUMBERS + 2 * (degree + 1)
     assert len(arrays["step"]) <= most + 2
-    assert arrays["step"][0] == min(head["every"] - 1, int(given["steps"]))
+    assert arrays["step"][0] == 0
     assert arrays["step"][-1] == int(given["steps"])
     assert len(content) < 3 << 20
 

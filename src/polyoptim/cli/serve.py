@@ -7,7 +7,6 @@ import rich_click as click
 from polyoptim.cli.codes import DONE
 from polyoptim.cli.words import WORD, Command
 from polyoptim.registry import Registry
-from polyoptim.targets.expression import integer
 
 SERVER = Registry("command", {"serve": "polyoptim.web.server:serve"}, extra={"serve": "web"})
 
@@ -39,6 +38,5 @@ def serve(host: str, port: str | None, no_open: bool) -> int:
     polyoptim serve
     polyoptim serve --port 9000 --no-open
     """  # noqa: D301 - click's mark against wrapping
-    number = None if port is None else integer(port, "port")
-    SERVER["serve"](host, number, open_browser=not no_open)
+    SERVER["serve"](host, port, open_browser=not no_open)
     return DONE

@@ -103,12 +103,9 @@ def approximate(values: Mapping[str, str]) -> bytes:
         bins = [(low, np.nan if high is None else high, many) for low, high, many in result.ulp_histogram]
         arrays["histogram"] = np.array(bins)
     texts = result.coef_hex or ()
-    arrays["worst"] = np.array(result.worst_inputs or ())
     head = {
         "formula": result.formula,
         "formula_note": result.formula_note,
-        "status": str(result.status),
-        "message": result.message,
         "notes": result.notes,
         "coefficients": [
             {"power": power, "value": float(result.coef[power]), "exactly": texts[power], "format": name}
@@ -118,7 +115,7 @@ def approximate(values: Mapping[str, str]) -> bytes:
             name: getattr(result, name)
             for name in (
                 "loss", "gap", "sup_error", "sup_error_kind", "sup_error_bound", "total_error_bound", "lower_bound",
-                "max_ulp", "max_ulp_kind", "flips", "input_count", "seconds",
+                "max_ulp", "max_ulp_kind", "flips", "input_count",
             )
         },
         "degree": max(result.powers),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -200,8 +199,3 @@ def _number_or_none(name: str, text: str) -> Any:
 def described(error: BadRequestError) -> dict[str, Any]:
     """Return an error for JSON."""
     return {"error": {"message": " ".join(error.fields.values()), "fields": error.fields, "position": error.position}}
-
-
-def json_bytes(value: Any) -> bytes:
-    """Return a value as JSON."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")

@@ -6,12 +6,14 @@ import ipaddress
 import secrets
 import socket
 import sys
+import threading
 import webbrowser
 from typing import Any
 
 import uvicorn
 
 from polyoptim.errors import ArgumentError
+from polyoptim.targets.expression import integer
 from polyoptim.web.application import Playground, application
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8765
@@ -19,14 +21,14 @@ PATIENCE = 2  # seconds after Ctrl-C for answers that are on their way
 TRIED = 20  # ports after the default one, where that is taken
 
 
-def serve(host: str = DEFAULT_HOST, port: int | None = None, *, open_browser: bool = True) -> None:
+def serve(host: str = DEFAULT_HOST, port: Any = None, *, open_browser: bool = True) -> None:
     """Serve the playground until Ctrl-C, and print its address first.
 
     Parameters
     ----------
     host : the address to listen on. Any but one of this machine's own, 127.0.0.1 or ::1, can be reached by others: the
         address that is printed then holds a token, without which nothing is answered.
-    port : None takes 8765, or the next that is free; 0 takes any.
+    port : a number, or text that is one; None takes 8765, or the next that is free; 0 takes any.
     open_browser : whether the page is opened in the user's browser.
 
     Raises
@@ -34,7 +36,7 @@ def serve(host: str = DEFAULT_HOST, port: int | None = None, *, open_browser: bo
     ArgumentError
         Where the address cannot be used.
     """
-    listening = listen(host, port)
+    listening = listen(host, None if port is None else integer(port, "port"))
     shown, number = ("localhost" if host == "localhost" else _spelled(host)), listening.getsockname()[1]
     local = is_local(host)
     token = None if local else secrets.token_urlsafe(24)
@@ -80,7 +82,7 @@ def _tell(address: str, host: str, token: str | None, open_browser: bool) -> Non
         )
     print("Ctrl-C ends it.", file=sys.stderr)  # noqa: T201
     if open_browser:
-        webbrowser.open(address)
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()  # some wait until it is closed
 
 
 def listen(host: str, port: int | None) -> socket.socket:

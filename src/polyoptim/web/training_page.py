@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ LIVE_ROWS, ROWS = 250, 2000  # of a trace, while a slider moves and when it rest
 SHOWN = 2000  # samples that are drawn
 NUMBERS = 60_000  # coefficients of a trace, rows times columns
 RATES = (1e-9, 10.0, 81)  # of a race, 8 a decade
+RAISED, LOWERED = (str.maketrans("0123456789", digits) for digits in ("⁰¹²³⁴⁵⁶⁷⁸⁹", "₀₁₂₃₄₅₆₇₈₉"))
 FIELDS = ("target", "x", "y", "domain", "samples", "degree", "basis", "optimizer", "lr", "schedule", "steps", "seed")
 
 
@@ -166,13 +167,12 @@ def train(values: Mapping[str, str]) -> bytes:
         result = asked.train(every)
     except PolyoptimError as error:
         raise bad_request(error, *_names(asked)) from None
-    arrays = {**_curves(result, stage), **_trace(result)}
+    arrays = {**_curves(result, stage), **_trace(asked, stage, result)}
     if full and result.status is not Status.INTERRUPTED:
         start, bias = stage.start(asked.seed).tolist(), 0 in stage.problem.powers
         marks = arrays["step"].astype(int).tolist()
         found = remembered(Method(asked.plan()), start, bias, stage.objective.evaluate, marks)
         arrays |= {f"state.{name}": values for name, values in found.items()}
-    rss = stage.quadratic
     head = {
         "formula": result.formula,
         "formula_note": result.formula_note,
@@ -185,22 +185,20 @@ def train(values: Mapping[str, str]) -> bytes:
         "notes": result.notes,
         "steps": result.steps,
         "every": every,
-        "seconds": result.seconds,
-        "stable_lr": largest_stable_rate(rss),
+        "stable_lr": largest_stable_rate(stage.quadratic),
+        "schedule_options": asked.schedule_options,
         "terms": terms(stage),
         "command": asked.command(),
-        "is_data": "data" in values,
     }
     return pack(head, arrays)
 
 
 def terms(stage: Stage) -> list[str]:
     """Return what each coefficient is multiplied by, as a person writes it."""
-    problem, raised = stage.problem, str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-    symbol = problem.family.symbol
+    powers, symbol = stage.problem.powers, stage.problem.family.symbol
     if symbol:
-        return [f"{symbol}{str(k).translate(str.maketrans('0123456789', '₀₁₂₃₄₅₆₇₈₉'))}" for k in problem.powers]
-    return ["1" if k == 0 else "x" if k == 1 else "x" + str(k).translate(raised) for k in problem.powers]
+        return [f"{symbol}{str(k).translate(LOWERED)}" for k in powers]
+    return ["1" if k == 0 else "x" if k == 1 else f"x{str(k).translate(RAISED)}" for k in powers]
 
 
 def _curves(result: Result, stage: Stage) -> dict[str, Any]:
@@ -225,12 +223,23 @@ def _curves(result: Result, stage: Stage) -> dict[str, Any]:
     return arrays
 
 
-def _trace(result: Result) -> dict[str, Any]:
-    """Return the trace in columns."""
+def _trace(asked: Wish, stage: Stage, result: Result) -> dict[str, Any]:
+    """Return the trace in columns, from the start on: a run that records each hundredth step begins at the 99th."""
     trace = result.trace
-    names = ("step", "loss", "excess", "lr", "gradient_norm")
-    coefs = np.array([row["coef"] for row in trace]).reshape(len(trace), -1)
-    return {**{name: trace[name] for name in names}, "coefs": coefs}
+    columns = {name: trace[name] for name in ("step", "loss", "excess", "lr")}
+    columns["coefs"] = np.array([row["coef"] for row in trace]).reshape(len(trace), -1)
+    if columns["step"][0] > 0:
+        start = stage.start(asked.seed)
+        loss, _, excess = stage.objective.measure(start.tolist())
+        first: dict[str, Any] = {
+            "step": 0,
+            "loss": loss,
+            "excess": excess,
+            "lr": Method(asked.plan()).lr,
+            "coefs": start[None, :],
+        }
+        columns = {name: np.concatenate([np.atleast_1d(first[name]), column]) for name, column in columns.items()}
+    return columns
 
 
 def race(values: Mapping[str, str]) -> bytes:
@@ -247,11 +256,12 @@ def race(values: Mapping[str, str]) -> bytes:
         rate = float(found.best["lr"])
         rows = max(NUMBERS // 4 // len(stage.problem.powers), 2)
         every = max(1, -(-asked.steps // min(rows, 500)))
-        best = Wish(**{**vars(asked), "lr": rate, "schedule": None, "schedule_options": {}}).train(every)
+        asked = replace(asked, lr=rate, schedule=None, schedule_options={})
+        best = asked.train(every)
     except PolyoptimError as error:
         raise bad_request(error, *_names(asked)) from None
     head = {"optimizer": asked.optimizer, "lr": rate, "loss": best.loss, "gap": best.gap, "status": str(best.status)}
-    return pack(head, _trace(best))
+    return pack(head, _trace(asked, stage, best))
 
 
 def chart(values: Mapping[str, str]) -> bytes:

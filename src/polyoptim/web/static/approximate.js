@@ -24,9 +24,9 @@ export class Approximate extends Panel {
   }
 
   build() {
-    const changed = (event) => this.changed(event), rebuild = () => { this.build(); this.changed(); };
+    const changed = (event) => this.changed(event);
     const named = (name) => (has(`word_${name}`) ? t(`word_${name}`) : name);
-    const choice = (name, choices, more = changed) => choiceField({ name, label: t(name), choices, shown: named, changed: more });
+    const choice = (name, choices) => choiceField({ name, label: t(name), choices, shown: named, changed });
     this.fill("source", textField({ name: "target", label: t("target"), help: t("approximateHelp"), changed }),
       pairField({ name: "domain", label: t("domain"), labels: [t("domainFrom"), t("domainTo")], changed }));
     this.fill("polynomial",
@@ -46,7 +46,6 @@ export class Approximate extends Panel {
     const code = this.panel.querySelector('[name="code"]');
     code.replaceChildren(...Object.keys(this.choices.code).map((name) => make("option", { value: name, text: t(`code_${name}`), selected: name === state.get("code") })));
     code.onchange = (event) => { state.set("code", code.value); this.changed(event); };
-    this.rebuild = rebuild;
   }
 
   changed(event = null) {
@@ -54,6 +53,13 @@ export class Approximate extends Panel {
     clearTimeout(this.slow);
     this.slow = setTimeout(() => { if (this.latest.busy) this.panel.querySelector(".working").textContent = t("working"); }, 400);
     this.latest.ask(event?.timeStamp ?? -1);
+  }
+
+  /** No file matters to an approximation. */
+  query(more = {}) {
+    const query = new URLSearchParams(state.query(more));
+    for (const name of ["data", "x", "y", "range"]) query.delete(name);
+    return query.toString();
   }
 
   async answer(since) {
@@ -77,7 +83,7 @@ export class Approximate extends Panel {
       found.objective === "minimax" && found.lower_bound !== null ? `${t("lowerBound")} ${short(found.lower_bound, 5)}` : `${t("loss")} ${short(found.loss, 5)}`,
       found.gap === null ? "" : `${t("gap")} ${share(found.gap)}`,
       found.max_ulp === null ? "" : `${short(found.max_ulp, 4)} ulp (${t(`kind_${found.max_ulp_kind}`)})`,
-    ]);
+    ], found.formula_note);
     this.panel.querySelector(".notes").textContent = [...found.notes].join(" ");
     this.panel.querySelector(".report").textContent = found.report;
     this.panel.querySelector(".command code").textContent = found.command;
@@ -154,6 +160,8 @@ export class Approximate extends Panel {
   }
 
   redraw() {
+    const working = this.panel.querySelector(".working");
+    if (working.textContent) working.textContent = t("working");
     for (const plot of Object.values(this.plots)) plot.forget();
     this.draw();
   }

@@ -70,7 +70,7 @@ export function truthField({ name, label, changed }) {
 }
 
 /** A number by a slider, and beside it as text, where values beyond the slider can be typed. */
-export function numberField({ name, label, least, most, step, log = false, whole = false, typed = true, place = null, changed }) {
+export function numberField({ name, label, least, most, step, log = false, whole = false, place = null, changed }) {
   const read = () => (place === null ? state.get(name) : state.get(name).split(",")[place] ?? "");
   const write = (text) => {
     if (place === null) return state.set(name, text);
@@ -91,13 +91,13 @@ export function numberField({ name, label, least, most, step, log = false, whole
     "aria-describedby": `${own}-error`,
     oninput: (event) => {
       const value = from(slider.value);
-      if (text) text.value = String(value);
+      text.value = String(value);
       says(value);
       write(String(value));
       changed(event);
     },
   });
-  const text = typed ? make("input", {
+  const text = make("input", {
     type: "text", inputmode: whole ? "numeric" : "decimal", name: `${own}-text`, "aria-label": t("typed", { label }),
     spellcheck: "false", "aria-describedby": `${own}-error`,
     oninput: (event) => {
@@ -106,12 +106,12 @@ export function numberField({ name, label, least, most, step, log = false, whole
       if (text.value.trim() !== "" && Number.isFinite(value)) { slider.value = onto(value); says(value); }
       changed(event);
     },
-  }) : null;
+  });
   const value = read();
   slider.value = onto(Number(value));
   says(Number(value));
-  if (text) text.value = value;
-  return field(own, make("label", { for: own, text: label }), ...(text ? [text] : []), slider);
+  text.value = value;
+  return field(own, make("label", { for: own, text: label }), text, slider);
 }
 
 /** Say under each field what is wrong with it, and at the top of the page what belongs to none. */

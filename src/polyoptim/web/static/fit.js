@@ -81,7 +81,7 @@ export class Fit extends Panel {
     this.status(found.formula, [
       `${t("loss")} ${short(found.loss, 6)}${kind ? ` (${kind})` : ""}`, found.r2 === null ? "" : `R² ${short(found.r2, 9)}`,
       found.sigma === null ? "" : `${t("residualSd")} ${short(found.sigma, 4)}`, t("rows", { rows: found.rows }), t("degreeOf", { degree: found.degree }),
-    ]);
+    ], found.formula_note);
     this.panel.querySelector(".notes").textContent = [found.status === "converged" ? "" : translated(found.message), ...found.notes].filter(Boolean).join(" ");
     this.panel.querySelector(".report").textContent = found.report;
     this.panel.querySelector(".command code").textContent = found.command;

@@ -4,7 +4,7 @@ import { Approximate } from "./approximate.js";
 import { byId, showErrors } from "./elements.js";
 import { Fit } from "./fit.js";
 import { askJson, Refusal, save } from "./server.js";
-import { dataQuery, listenForDrops } from "./source.js";
+import { listenForDrops } from "./source.js";
 import * as state from "./state.js";
 import { Train } from "./train.js";
 import { choose, chosen, spell, t, translated } from "./words.js";
@@ -84,7 +84,7 @@ async function copy(text, button, said) {
 async function download(button) {
   button.disabled = true;
   try {
-    await save(button.dataset.file, state.query({ ...dataQuery(), verb: verb() }));
+    await save(button.dataset.file, panel().query({ verb: verb() }));
     showErrors(byId(verb()), {});
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;

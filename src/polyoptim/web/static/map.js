@@ -53,7 +53,7 @@ export class LossMap {
   refresh(stable = this.stable) {
     this.stable = stable;
     const text = this.place.querySelector(".maptext");
-    text.textContent = this.other ? t("mapText", { name: this.optimizer }) : "";
+    text.textContent = this.other ? t("mapText", { name: this.optimizer }) + (this.optimizer === "SGD" ? ` ${t("mapEdge")}` : "") : "";
     if (!this.place.open) return;
     if (!this.other) {
       this.cells = this.best = null;

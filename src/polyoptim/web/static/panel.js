@@ -28,6 +28,11 @@ export class Panel {
     this.panel.querySelector(`.${place}`).replaceChildren(...fields.flat(2).filter(Boolean));
   }
 
+  /** What the server is asked: the state, and which file it is about. */
+  query(more = {}) {
+    return state.query({ ...dataQuery(), ...more });
+  }
+
   /** Whether the question can be asked; a file that has been lost is sent again first. */
   isReady(again) {
     if (!isMissing()) return true;
@@ -37,13 +42,13 @@ export class Panel {
 
   /** Ask, show by `take`, and where the server refuses or has gone, say so; tell whether it has answered. */
   async question(more, take, again) {
-    const asked = state.query(dataQuery());
+    const asked = this.query();
     try {
       const found = await askArrays(`/api/${this.name}?${asked}${more}`);
       clearTimeout(this.waiting);
       this.sent = 0;
       if (state.get("verb") !== this.name) return false; // another panel is open by now
-      if (more && asked !== state.query(dataQuery())) return false; // a later question is on its way
+      if (more && asked !== this.query()) return false; // a later question is on its way
       showErrors(this.panel, {});
       this.panel.classList.remove("stale");
       take(found);
@@ -99,8 +104,8 @@ export class Panel {
     return `${document.documentElement.dataset.shade} ${document.documentElement.lang}`;
   }
 
-  /** Say the formula and the numbers of a result. */
-  status(formula, numbers) {
+  /** Say the formula and the numbers of a result; a note on the formula is shown to who points at it. */
+  status(formula, numbers, note = "") {
     const place = this.panel.querySelector('[role="status"]');
     if (place.children.length < 2) {
       place.replaceChildren(document.createElement("div"), document.createElement("div"));
@@ -108,6 +113,7 @@ export class Panel {
       place.children[1].className = "numbers";
     }
     place.children[0].textContent = formula;
+    place.children[0].title = note;
     place.children[1].textContent = numbers.filter(Boolean).join(" · ");
   }
 }

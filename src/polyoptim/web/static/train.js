@@ -8,7 +8,7 @@ import { Panel } from "./panel.js";
 import { color, line, Plot } from "./plots.js";
 import { Race } from "./race.js";
 import { askArrays, Latest, Refusal } from "./server.js";
-import { dataQuery, sourceFields } from "./source.js";
+import { sourceFields } from "./source.js";
 import * as state from "./state.js";
 import { has, t, translated } from "./words.js";
 
@@ -100,29 +100,18 @@ export class Train extends Panel {
       name: "schedule", label: t("schedule"), choices: names, shown: (name) => (name === "none" ? t("none") : name),
       changed: () => { drop(); rebuild(); },
     })];
-    for (const [option, part] of Object.entries(this.choices.schedules[chosen] ?? {})) {
-      const name = `schedule.${option}`;
-      if (!state.isGiven(name)) state.setDefault(name, this.offered(part));
-      fields.push(textField({ name, label: option, changed }));
-    }
-    return fields;
+    const options = Object.keys(this.choices.schedules[chosen] ?? {});
+    return [...fields, ...options.map((option) => textField({ name: `schedule.${option}`, label: option, changed }))];
   }
 
-  /** Show what the server offers for those options of the schedule that are left to it, after lr or the steps moved. */
-  follow() {
-    for (const [option, part] of Object.entries(this.choices.schedules[state.get("schedule")] ?? {})) {
+  /** Show what the server took for those options of the schedule that are left to it. */
+  follow(options) {
+    for (const [option, value] of Object.entries(options)) {
       const name = `schedule.${option}`, input = byId(name);
       if (state.isGiven(name)) continue;
-      state.setDefault(name, this.offered(part));
+      state.setDefault(name, value);
       if (input && input !== document.activeElement) input.value = state.get(name);
     }
-  }
-
-  offered(part) {
-    const [[kind, value]] = Object.entries(part), steps = Number(state.get("steps"));
-    if (kind === "steps") return Math.max(1, Math.round(value * steps));
-    if (kind === "lr") return value * Number(state.get("lr"));
-    return kind === "list" ? value.map((one) => Math.max(1, Math.round(one * steps))).join(",") : value;
   }
 
   /** Take an optimizer with its own defaults, and these options. */
@@ -150,7 +139,7 @@ export class Train extends Panel {
     button.disabled = true;
     button.textContent = t("working");
     try {
-      const query = new URLSearchParams(state.query(dataQuery()));
+      const query = new URLSearchParams(this.query());
       query.delete("lr");
       for (const key of [...query.keys()]) if (key.startsWith("schedule")) query.delete(key);
       const found = await askArrays(`/api/race?${query}`);
@@ -170,7 +159,6 @@ export class Train extends Panel {
   changed(event = null) {
     this.stop();
     this.atEnd = true;
-    this.follow();
     this.ask("live", event);
     clearTimeout(this.resting);
     this.resting = setTimeout(() => this.ask("full"), REST);
@@ -207,6 +195,7 @@ export class Train extends Panel {
     run.columns = run.terms.length;
     byId("step").max = rows - 1;
     this.choosers();
+    this.follow(run.schedule_options);
     this.place = Math.round(part * (rows - 1));
     const stable = this.panel.querySelector(".stable");
     stable.textContent = run.stable_lr === null ? "" : t("stable", { rate: short(run.stable_lr) });
@@ -270,7 +259,8 @@ export class Train extends Panel {
     const step = arrays.step.data[this.place];
     byId("step").value = this.place;
     byId("step").setAttribute("aria-valuetext", t("atStep", { step, steps: run.steps }));
-    this.panel.querySelector(".readout").textContent = `${t("loss")} ${short(arrays.loss.data[this.place], 5)}`;
+    this.panel.querySelector(".readout").textContent = `${t("loss")} ${short(arrays.loss.data[this.place], 5)}`
+      + (state.get("schedule") === "none" ? "" : ` · lr ${short(arrays.lr.data[this.place], 3)}`);
     this.say(step);
     this.drawCurve();
     if (curveOnly) return;
@@ -289,7 +279,7 @@ export class Train extends Panel {
     this.status(this.atEnd ? run.formula : formula([...this.coefs(this.place)], run.terms), [
       `${t("loss")} ${short(loss, 6)}`, `${t("optimum")} ${short(run.optimum, 6)}`,
       `${t("gap")} ${gap === null ? t("gapNone") : share(gap)}`, t("endAt", { steps: step }), how,
-    ]);
+    ], this.atEnd ? run.formula_note : "");
   }
 
   drawCurve() {

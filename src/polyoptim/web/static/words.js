@@ -90,9 +90,6 @@ const WORDS = {
   seriesTarget: ["target", "目标"],
   seriesPolynomial: ["polynomial", "多项式"],
   seriesBest: ["best polynomial", "最佳多项式"],
-  seriesSamples: ["samples", "样本"],
-  seriesStart: ["start", "起点"],
-  stepAxis: ["step", "步"],
   curveLabel: [
     "The polynomial at step {step} and the target from {a} to {b}. Loss {loss}; least possible {optimum}.",
     "第 {step} 步的多项式与目标，x 从 {a} 到 {b}。损失 {loss}；可能的最小值 {optimum}。",
@@ -124,7 +121,7 @@ const WORDS = {
   mapBest: ["Best: lr {lr}, {other} {value}, loss {loss}.", "最佳：lr {lr}，{other} {value}，损失 {loss}。"],
   mapFilling: ["{done} of {all} runs", "已完成 {done} / {all} 次运行"],
   mapLabel: ["Map of {name}: lr across, {other} upwards.", "{name} 的地图：横轴 lr，纵轴 {other}。"],
-  mapEdge: ["theory: largest stable lr", "理论：最大稳定 lr"],
+  mapEdge: ["White line: the largest stable lr by theory.", "白线：理论上的最大稳定 lr。"],
   excessScale: ["loss − optimum", "损失 − 最优值"],
   take: ["Take the best", "采用最佳"],
 
