@@ -15,7 +15,8 @@ import pytest
 
 import polyoptim
 from polyoptim import compiler
-from polyoptim.compiler import Notice, compiled, notice
+from polyoptim.compiler import Later, Notice, compiled, later, notice, single_run
+from polyoptim.engines import loops
 
 SOURCE = Path(polyoptim.__file__).resolve().parents[1]
 NOWHERE = "/dev/null"  # a file: nobody, not even root, can make a folder in it
@@ -204,3 +205,48 @@ def test_notice_counts_the_waits_together(tmp_path: Path, monkeypatch: pytest.Mo
             time.sleep(0.01)
     assert len(said) == 1
     assert compiler.FOLDER in said[0]
+
+
+def test_a_kernel_is_loaded_later_where_somebody_else_has_compiled_it(folder: Path) -> None:
+    text, kernels = TEXT.format(6.5), Later()
+    assert not kernels.waits
+    assert not kernels.has(text)
+    assert kernels.waits
+    kernels.load()  # nobody has
+    assert not kernels.has(text)
+    run(folder, 6.5)
+    assert not kernels.has(text)
+    kernels.load()
+    assert not kernels.waits
+    assert kernels.has(text)
+    assert compiled(text).module.more.stats.cache_hits
+
+
+def test_nothing_is_loaded_later_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "cache_folder", lambda: None)
+    kernels = Later()
+    assert not kernels.has(TEXT.format(7.5))
+    kernels.load()
+    assert not kernels.waits
+    assert not kernels.has(TEXT.format(7.5))
+
+
+def test_a_run_takes_the_compiled_loop_once_it_has_been_loaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels = Later()
+    tokens = later.set(kernels), single_run.set(True)
+    try:
+
+        def run() -> Any:
+            return polyoptim.train("sin(x)", engine="fused", seed=0, steps=300, samples=50, every=7)
+
+        plain = run()
+        kernels.load()
+        assert not list(folder.rglob("*.nbc"))
+        assert run().trace == plain.trace
+        answer(start(TRAIN, **{compiler.FOLDER: str(folder)}))
+        kernels.load()
+        monkeypatch.setattr(loops, "plain_loop", None)  # nobody calls it any more
+        assert run().trace == plain.trace
+    finally:
+        later.reset(tokens[0])
+        single_run.reset(tokens[1])

@@ -70,6 +70,38 @@ def to_standard_error(sentence: str) -> None:
     print(sentence, file=sys.stderr)  # noqa: T201 - a person waits
 
 
+class Later:
+    """Kernels that are taken where they have been loaded, and are loaded when there is time for it.
+
+    They are for a process that has to answer at once: plain Python answers, until another process has compiled them.
+    """
+
+    def __init__(self) -> None:
+        self._loaded: set[str] = set()
+        self._wanted: str | None = None
+
+    def has(self, text: str) -> bool:
+        """Tell whether a kernel has been loaded; where it has not been, it is what `load` looks for."""
+        if text not in self._loaded:
+            self._wanted = text
+        return text in self._loaded
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to look for."""
+        return self._wanted is not None
+
+    def load(self) -> None:
+        """Load the kernel that was wanted last, where it has been compiled by now."""
+        text, self._wanted = self._wanted, None
+        folder = cache_folder()
+        if text is not None and folder is not None and any(_kept(_name(text), folder, "nbc")):
+            compiled(text)
+            self._loaded.add(text)
+
+
+# The kernels of a process that does not wait for any; None where it waits.
+later: ContextVar[Later | None] = ContextVar("later", default=None)
 # Who is told of a long wait, once; None tells nobody.
 notice: ContextVar[Notice | None] = ContextVar("notice", default=Notice(to_standard_error))  # noqa: B039 - one for all
 
@@ -84,7 +116,7 @@ def compiled(text: str) -> Compiled:
     """
     with LOCK:
         begin = time.perf_counter()
-        name = "polyoptim_kernel_" + hashlib.sha256(text.encode()).hexdigest()[:24]
+        name = _name(text)
         folder, told = cache_folder(), notice.get()
         silent = told is None or (folder is not None and any(_kept(name, folder, "nbi")))
         with contextlib.nullcontext() if silent or told is None else told.waiting(folder):
@@ -94,6 +126,10 @@ def compiled(text: str) -> Compiled:
                 code = compile(_with_cache(text, False), f"<{name}>", "exec")
                 exec(code, module.__dict__)  # noqa: S102 - our own text
         return Compiled(module, time.perf_counter() - begin)
+
+
+def _name(text: str) -> str:
+    return "polyoptim_kernel_" + hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def _from_folder(name: str, text: str, folder: Path) -> ModuleType | None:

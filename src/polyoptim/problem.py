@@ -84,11 +84,11 @@ class Problem:
         return np.asarray(self.family.evaluate(coef, self.domain.map(self.samples.x)))
 
     def dense(self, coef: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return coefficients of `powers` as a dense array, lowest degree first, shape (degree + 1,)."""
+        """Return coefficients of `powers`, shape (…, m), as dense ones, lowest degree first, shape (…, degree + 1)."""
         if self.terms is not None:
             return coef
-        full = np.zeros(self.degree + 1)
-        full[list(self.powers)] = coef
+        full = np.zeros((*coef.shape[:-1], self.degree + 1))
+        full[..., list(self.powers)] = coef
         return full
 
 

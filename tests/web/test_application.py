@@ -133,6 +133,7 @@ def test_text_is_never_evaluated(ask: Any, name: str, text: str) -> None:
         ("GET", "/nothing", 404),
         ("GET", "/api/nothing", 404),
         ("GET", "/api/export", 404),
+        ("GET", "/api/compile", 404),
         ("GET", "/api/", 404),
         ("GET", "/static/nothing.js", 404),
         ("GET", "/static/", 404),

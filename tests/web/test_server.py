@@ -66,6 +66,23 @@ def _ask(address: str) -> None:
         httpx.get(address, timeout=60)
 
 
+def test_the_loop_of_a_run_at_rest_is_compiled_behind_the_answers(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLYOPTIM_CACHE_DIR", str(tmp_path))
+    one = start("--port", "0", "--no-open")
+    path = f"{one.address}api/train?degree=5"
+    moving = httpx.get(path, timeout=60).raise_for_status().content
+    assert not list(tmp_path.rglob("*.nbc"))
+    httpx.get(f"{path}&detail=full", timeout=60).raise_for_status()
+    end = time.monotonic() + 60
+    while not list(tmp_path.rglob("*.nbc")) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert list(tmp_path.rglob("*.nbc"))
+    assert httpx.get(path, timeout=60).content == moving
+    assert one.end()[0] == 0
+
+
 def test_a_port_of_ones_own_is_taken(start: Start) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -119,6 +119,40 @@ def test_paths_are_those_of_the_folder(worker: Worker, tmp_path: Path) -> None:
     assert worker.ask("columns", {"data": "data.csv"}, tmp_path, FAR) == {"names": ["a", "b"], "numbers": ["a", "b"]}
 
 
+def test_loops_are_compiled_by_one_process_and_loaded_by_another_while_nobody_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLYOPTIM_CACHE_DIR", str(tmp_path))
+    question, behind = {"degree": "4", "optimizer": "Adam"}, Worker(behind=True)
+    live = Worker()
+    try:
+        plain = live.ask("train", question, None, FAR)
+        assert "llvmlite" not in Path(f"/proc/{process(live).pid}/maps").read_text()
+        behind.ask("compile", question, None, FAR)
+        assert list(tmp_path.rglob("*.nbc"))
+        assert os.getpriority(os.PRIO_PROCESS, process(behind).pid) > os.getpriority(os.PRIO_PROCESS, process(live).pid)
+        assert live.ask("train", question, None, FAR) == plain
+        end = time.monotonic() + FAR
+        while "llvmlite" not in Path(f"/proc/{process(live).pid}/maps").read_text() and time.monotonic() < end:
+            time.sleep(0.1)
+        assert "llvmlite" in Path(f"/proc/{process(live).pid}/maps").read_text()
+        assert live.ask("train", question, None, FAR) == plain
+    finally:
+        live.stop()
+        behind.stop()
+
+
+def test_nothing_is_compiled_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("POLYOPTIM_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, "/dev/null")  # a file, in which nobody can make a folder
+    behind = Worker(behind=True)
+    try:
+        behind.ask("compile", {}, None, FAR)
+        assert "llvmlite" not in Path(f"/proc/{process(behind).pid}/maps").read_text()
+    finally:
+        behind.stop()
+
+
 @pytest.fixture
 def task(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let the tasks be one, which raises what it is given."""

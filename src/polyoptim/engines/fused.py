@@ -15,6 +15,7 @@ from polyoptim.engines.batches import Batches, Everything
 from polyoptim.engines.loops import (
     CHUNK,
     SAMPLES_A_CHUNK,
+    at_hand,
     compilable,
     compiled_sums,
     on_data,
@@ -159,6 +160,7 @@ class _Run:
         kind = kind_of(method.rule, method.flags, len(coef), bias, method.momentum)
         if data is None:
             assert isinstance(self.objective, QuadraticObjective)  # noqa: S101
+            compiled = compiled or at_hand(kind)
             advance = on_quadratic(kind, self.objective, compiled)
         else:
             found = on_data(kind, data, self.plan.batch_size) if compiled else None
@@ -222,9 +224,16 @@ class _Run:
     def _noted(self, marks: range, made: int) -> list[Row]:
         """Return the rows that many updates went by."""
         assert not isinstance(self.steps, RuleSteps)  # noqa: S101
+        passed = [at for at in marks if at < made]
+        if not passed:
+            return []
+        coefs = self.steps.noted[: len(passed)]
         lrs, _ = self.method.coming(made)
-        noted = zip(marks, self.steps.noted, strict=True)
-        return [self._measured(coef, lrs[min(at, len(lrs) - 1)], at) for at, coef in noted if at < made]
+        dense = self.problem.dense(np.array(coefs)).tolist()
+        return [
+            self.watch.row(loss, lrs[min(at, len(lrs) - 1)], size, coef, excess, at)
+            for at, coef, (loss, size, excess) in zip(passed, dense, self.objective.measure_many(coefs), strict=True)
+        ]
 
     def _one(self, row: Row | None) -> End | None:
         """Make one update and judge it; `row` is that of this moment, where it has been recorded."""
@@ -267,9 +276,7 @@ class _Run:
 
     def measure(self) -> Row:
         """Return the row of the present coefficients on all samples."""
-        return self._measured(self.steps.coef, self.method.lr)
-
-    def _measured(self, coef: list[float], lr: float, ahead: int = 0) -> Row:
+        coef = self.steps.coef
         loss, gradient, excess = self.objective.measure(coef)
         dense: list[float] = self.problem.dense(np.array(coef)).tolist()
-        return self.watch.row(loss, lr, norm(gradient), dense, excess, ahead)
+        return self.watch.row(loss, self.method.lr, norm(gradient), dense, excess)

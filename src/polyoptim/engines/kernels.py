@@ -20,7 +20,7 @@ from polyoptim.optim.rules import RULES
 from polyoptim.tracing import Operation
 
 # How each operation is written; what is not here is a binary operator. Compiled code follows IEEE 754; plain Python
-# calls the primitives where it would raise.
+# calls the primitives where it would raise, and keeps calls out of what is usual.
 COMPILED = {
     "negative": "-{0}",
     "abs": "abs({0})",
@@ -39,15 +39,15 @@ COMPILED = {
 SAMPLED = {**COMPILED, "exp": "exp({0})", "log1p": "log1p({0})"}
 PLAIN = {
     **COMPILED,
-    "sqrt": "sqrt({0})",
-    "divide": "divide({0}, {1})",
+    "sqrt": "(sqrt({0}) if {0} >= 0.0 else nan)",
+    "divide": "({0} / {1} if {1} else divide({0}, {1}))",
     "power": "power({0}, {1})",
     "to_float32": "to_float32({0})",
 }
 # inf and nan are how these numbers are spelled as text.
 HEADERS = {
     True: "import math\nfrom math import inf, nan\n\nimport numba\nimport numpy as np\n\n\n",
-    False: "from math import inf, nan\n\nfrom polyoptim.primitives import divide, power, sqrt, to_float32\n\n\n",
+    False: "from math import inf, nan, sqrt\n\nfrom polyoptim.primitives import divide, power, to_float32\n\n\n",
 }
 FLOATS, TABLE, WHOLE, FLOAT = "float64[::1]", "float64[:, ::1]", "int64", "float64"
 # In place of a basis: the columns are stored, as those of products in several columns of x are.

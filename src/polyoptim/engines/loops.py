@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from polyoptim.compiler import compiled, single_run
+from polyoptim.compiler import compiled, later, single_run
 from polyoptim.engines.batches import Batches, Everything
 from polyoptim.engines.kernels import BLOCK, STORED, data_text, run_text, shuffle_text, slope_text, sums_text
 from polyoptim.engines.objective import Array, DataObjective, QuadraticObjective, Slope, Sums
@@ -34,6 +34,13 @@ Advance = Callable[..., int]
 def worth_compiling(work: float) -> bool:
     """Tell whether a run of so many updates, each like one on a quadratic of four columns, is compiled."""
     return not single_run.get() or work > SHORT
+
+
+def at_hand(kind: Kind) -> bool:
+    """Tell whether the compiled loop of this kind costs nothing, since this process loaded it while nobody waited."""
+    kernels = later.get()
+    text = None if kernels is None else run_text(kind, compiled=True)
+    return kernels is not None and text is not None and kernels.has(text)
 
 
 @lru_cache(maxsize=256)

@@ -18,6 +18,8 @@ from polyoptim.quadratic import Quadratic
 from polyoptim.tracing import rebound
 
 Array = npt.NDArray[np.float64]
+# Coefficients that are measured one by one: arrays would take longer.
+FEW = 5
 
 
 class Objective(Protocol):
@@ -28,6 +30,15 @@ class Objective(Protocol):
 
     def measure(self, coef: list[float]) -> tuple[float, list[float], float | None]:
         """Return the same, and loss - optimum where it is known without a difference of two sums."""
+
+    def measure_many(self, coefs: list[list[float]]) -> list[tuple[float, float, float | None]]:
+        """Return the loss, the norm of its gradient and loss - optimum of each: the numbers of `measure`."""
+
+
+def one_by_one(objective: Objective, coefs: list[list[float]]) -> list[tuple[float, float, float | None]]:
+    """Return what ``measure_many`` does."""
+    found = (objective.measure(coef) for coef in coefs)
+    return [(loss, norm(gradient), excess) for loss, gradient, excess in found]
 
 
 Slope = Callable[[list[float]], tuple[float, list[float]]]
@@ -67,6 +78,19 @@ class QuadraticObjective:
         value, gradient = self.slope(coef)
         excess = self.factor * value
         return self.optimum + excess, gradient, excess
+
+    def measure_many(self, coefs: list[list[float]]) -> list[tuple[float, float, float | None]]:
+        """Return the loss, the norm of its gradient and loss - optimum of each: the numbers of `measure`.
+
+        The text of the slope is the same for a number and for a row of them, one for each.
+        """
+        if self.slope == self.array_slope or len(coefs) < FEW:
+            return one_by_one(self, coefs)
+        with np.errstate(all="ignore"):
+            value, gradient = self.slope(list(np.array(coefs).T))
+            excess = self.factor * value
+            norms = np.sqrt(dot(gradient, gradient))
+            return list(zip((self.optimum + excess).tolist(), norms.tolist(), excess.tolist(), strict=True))  # type: ignore[attr-defined]
 
     def array_slope(self, coef: list[float]) -> tuple[float, list[float]]:
         """Return what `slope` does by NumPy, for many columns: its sums are in another order."""
@@ -165,6 +189,10 @@ class DataObjective:
     def measure(self, coef: list[float]) -> tuple[float, list[float], float | None]:
         """Return the same, and None: the optimum of these losses is not known by itself."""
         return (*self.evaluate(coef), None)
+
+    def measure_many(self, coefs: list[list[float]]) -> list[tuple[float, float, float | None]]:
+        """Return the loss, the norm of its gradient and None of each."""
+        return one_by_one(self, coefs)
 
     def part(self, coef: list[float], low: int, high: int) -> tuple[float, list[float]]:
         """Return the loss of the samples low, …, high - 1 and its gradient."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,8 @@ class Playground:
 
     def __init__(self) -> None:
         self.uploads = Uploads()
-        self._live, self._slow = Worker(warm=("train", {})), Worker()
+        self._live, self._slow, self._behind = Worker(warm=("train", {})), Worker(), Worker(behind=True)
+        self._compiling: asyncio.Task[None] | None = None
         self._waiting = 0
         self._choices: dict[str, Any] = choices()
 
@@ -65,12 +67,14 @@ class Playground:
         finally:
             self._live.stop()
             self._slow.stop()
+            self._behind.stop()
             self.uploads.close()
 
     def give_up(self) -> None:
         """Answer no more questions, and give up those that are being answered: the server ends."""
         self._live.give_up()
         self._slow.give_up()
+        self._behind.give_up()
 
     async def page(self, _request: Request) -> Response:
         """Return the page."""
@@ -83,12 +87,21 @@ class Playground:
     async def compute(self, request: Request) -> Response:
         """Return what a task makes of the query."""
         task = request.path_params["task"]
-        if task not in TASKS or task == "export":
+        if task not in TASKS or task in ("export", "compile"):
             return refuse(404, f"there is no {task!r} here.")
         values = dict(request.query_params)
         seconds = MIDDLE if values.get("detail") == "full" else DEADLINES.get(task, LONG)  # nobody's slider waits
         answer = await self._ask(task, values, seconds)
-        return answer if isinstance(answer, Response) else Response(answer, media_type=MEDIA_TYPE)
+        if isinstance(answer, Response):
+            return answer
+        if task == "train" and values.get("detail") == "full" and (self._compiling is None or self._compiling.done()):
+            self._compiling = asyncio.create_task(self._compile(values))
+        return Response(answer, media_type=MEDIA_TYPE)
+
+    async def _compile(self, values: dict[str, str]) -> None:
+        """Have the loop of a run compiled that rests on the page: its next changes are answered the sooner."""
+        with contextlib.suppress(BadRequestError, TooLongError):  # it is answered without
+            await asyncio.to_thread(self._behind.ask, "compile", values, self._folder(values), LONG)
 
     async def export(self, request: Request) -> Response:
         """Return a file to keep."""
@@ -126,12 +139,10 @@ class Playground:
 
     async def _ask(self, task: str, values: dict[str, str], seconds: float) -> Any:
         """Return a task's answer, or the response that says why there is none."""
-        folder: Path | None = self.uploads.nowhere
-        if "data" in values:
-            folder = self.uploads.folder(values.get("upload", ""))
-            # Only the file itself: a name such as "-", ".." or "*" means something else to who opens it.
-            if folder is None or not any(values["data"] == path.name for path in folder.iterdir()):
-                return refuse(410, f"{values['data']} is not here. Drop the file on the page again.", code="gone")
+        folder = self._folder(values)
+        # Only the file itself: a name such as "-", ".." or "*" means something else to who opens it.
+        if "data" in values and (folder is None or not any(values["data"] == path.name for path in folder.iterdir())):
+            return refuse(410, f"{values['data']} is not here. Drop the file on the page again.", code="gone")
         if self._waiting >= LIMITS.waiting:
             return refuse(503, "too many requests are waiting. Try again in a moment.")
         worker = self._live if task in LIVE and values.get("detail") != "full" else self._slow
@@ -144,6 +155,10 @@ class Playground:
             return refuse(504, f"{error} Take fewer steps, a lower degree, or fewer samples.")
         finally:
             self._waiting -= 1
+
+    def _folder(self, values: Mapping[str, str]) -> Path | None:
+        """Return where the file of a query lies, None where it has gone; a query without one has an empty folder."""
+        return self.uploads.folder(values.get("upload", "")) if "data" in values else self.uploads.nowhere
 
 
 async def failed(_request: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ import polyoptim
 from polyoptim.arguments import Arguments
 from polyoptim.bases import FAMILIES
 from polyoptim.certificate import largest_stable_rate
+from polyoptim.compiler import cache_folder
 from polyoptim.engines.memory import remembered
 from polyoptim.engines.method import Method
 from polyoptim.engines.plan import Plan
@@ -191,6 +192,12 @@ def train(values: Mapping[str, str]) -> bytes:
         "command": asked.command(),
     }
     return pack(head, arrays)
+
+
+def compile_loop(values: Mapping[str, str]) -> None:
+    """Have the loop of a run compiled and kept, for the process that answers while a slider moves."""
+    if cache_folder() is not None:
+        replace(wish(values), steps=1).train(every=1)
 
 
 def terms(stage: Stage) -> list[str]:

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from polyoptim.compiler import notice, single_run
+from polyoptim.compiler import Later, later, notice, single_run
 from polyoptim.errors import PolyoptimError
 from polyoptim.registry import Registry
 from polyoptim.web.query import BadRequestError
@@ -25,6 +25,7 @@ TASKS = Registry(
     "task",
     {
         "train": "polyoptim.web.training_page:train",
+        "compile": "polyoptim.web.training_page:compile_loop",
         "fit": "polyoptim.web.fit_page:fit",
         "approximate": "polyoptim.web.approximation_page:approximate",
         "race": "polyoptim.web.training_page:race",
@@ -33,6 +34,9 @@ TASKS = Registry(
         "export": "polyoptim.web.exports:export",
     },
 )
+
+QUIET = 0.05  # seconds without a question, after which a process has time for something else
+BEHIND = 10  # how much nicer than others a process is that nobody waits for
 
 
 class TooLongError(PolyoptimError):
@@ -45,10 +49,11 @@ class Worker:
     Parameters
     ----------
     warm : a question that is answered at the start, so that the first one of a person need not wait; or None.
+    behind : whether it lets others go first, on the machine too: nobody waits for its answers.
     """
 
-    def __init__(self, warm: tuple[str, Mapping[str, str]] | None = None) -> None:
-        self._lock, self._warm = threading.Lock(), warm
+    def __init__(self, warm: tuple[str, Mapping[str, str]] | None = None, *, behind: bool = False) -> None:
+        self._lock, self._warm, self._behind = threading.Lock(), warm, behind
         self._process: Any = None
         self._pipe: Any = None
         self._given_up = False
@@ -57,7 +62,7 @@ class Worker:
         """Start the process, and let it get warm meanwhile."""
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs, self._warm), daemon=True)
+        self._process = context.Process(target=work, args=(theirs, self._warm, self._behind), daemon=True)
         with _without_ctrl_c():
             self._process.start()
         theirs.close()
@@ -121,15 +126,23 @@ def _without_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def work(pipe: Connection, warm: tuple[str, Mapping[str, str]] | None) -> None:
+def work(pipe: Connection, warm: tuple[str, Mapping[str, str]] | None, behind: bool) -> None:
     """Answer questions until nobody asks any more: what a process runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is told to the server, which stops its workers
-    single_run.set(True)  # a run is over before its loop would be compiled
     notice.set(None)
+    kernels = Later()
+    if behind:
+        if hasattr(os, "nice"):
+            os.nice(BEHIND)
+    else:
+        single_run.set(True)  # a run is over before its loop would be compiled
+        later.set(kernels)
     if warm is not None:
         answered(*warm, None)
     while True:
         try:
+            while kernels.waits and not pipe.poll(QUIET):
+                kernels.load()
             task, values, folder = pipe.recv()
         except (EOFError, OSError):
             return

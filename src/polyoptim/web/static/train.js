@@ -204,8 +204,8 @@ export class Train extends Panel {
     if (first && detail === "full" && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.play();
     cancelAnimationFrame(this.later);
     if (detail === "full") { this.draw(); return; }
-    this.show(this.place, true); // what a person looks at; the other pictures come in the next frame
-    this.later = requestAnimationFrame(() => setTimeout(() => this.draw()));
+    this.show(this.place, true); // what a person looks at; the other pictures come in the frame after it
+    this.later = requestAnimationFrame(() => { this.later = requestAnimationFrame(() => this.draw()); });
   }
 
   /** Offer the coefficients and the states of this run. */
