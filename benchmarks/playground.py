@@ -27,42 +27,49 @@ from polyoptim.engines.surroundings import processor
 PAGE = Path(__file__).with_suffix(".md")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync")  # fmt: skip
-MOVES, WARM = 100, 10  # of each slider, and before any counts
+MOVES, WARM = 100, 8  # of each slider, and before any counts
+REST, COMPILED = 300, 4000  # milliseconds after a move in which the details come, and a loop is compiled
+NOWHERE = {"POLYOPTIM_CACHE_DIR": os.devnull, "XDG_CACHE_HOME": os.devnull}  # where nothing can be kept
 PLAYED = 3.0  # seconds
 WAIT = 60_000
 INTRODUCTION = (
     "`polyoptim serve` and headless Chromium on one machine, the reference run (a cubic for sin(x), 2000 updates of "
     "RMSprop), every picture of the page shown. Each move is a key pressed on a slider with the run at rest; the time "
-    "ends when the frame with the new curve has been painted. *Answer* is the part of it that the page waits for the "
-    "server: the whole run, its optimum and their way through HTTP."
+    "ends when the frame with the new curve has been painted; the other pictures are drawn in a later frame. *Answer* "
+    "is the part of it that the page waits for the server: the whole run, its optimum and their way through HTTP. Each "
+    "degree was shown for some seconds before, so that its loop has been compiled; in *plain Python* it cannot be, "
+    "since nothing can be kept on disk."
 )
 # What is put into the page: the clock.
 CLOCK = """
 () => {
-  window.moves = [];
-  window.answers = [];
-  new PerformanceObserver(list => { for (const one of list.getEntries()) if (/train/.test(one.name) && !/full/.test(one.name)) window.answers.push(one.duration); })
+  window.times = { moves: [], pictures: [], answers: [] };
+  new PerformanceObserver(list => { for (const one of list.getEntries()) if (/train/.test(one.name) && !/full/.test(one.name)) window.times.answers.push(one.duration); })
     .observe({ type: "resource" });
-  let since = null;
-  document.addEventListener("input", event => { if (event.isTrusted) since = event.timeStamp; }, true);
-  new MutationObserver(() => {
-    if (since === null) return;
-    const begun = since;
-    since = null;
-    requestAnimationFrame(() => {
-      const channel = new MessageChannel();
-      channel.port1.onmessage = () => window.moves.push(performance.now() - begun);
-      channel.port2.postMessage(null);
-    });
-  }).observe(document.getElementById("plot-curve"), { subtree: true, childList: true, attributes: true, attributeFilter: ["aria-label"] });
+  const painted = (done, begun) => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => done.push(performance.now() - begun);
+    channel.port2.postMessage(null);
+  };
+  for (const [plot, done, next] of [["plot-curve", window.times.moves, requestAnimationFrame], ["plot-path", window.times.pictures, then => then()]]) {
+    let since = null;
+    document.addEventListener("input", event => { if (event.isTrusted) since = event.timeStamp; }, true);
+    new MutationObserver(() => {
+      if (since === null) return;
+      const begun = since;
+      since = null;
+      next(() => painted(done, begun));
+    }).observe(document.getElementById(plot), { subtree: true, childList: true, attributes: true, attributeFilter: ["aria-label"] });
+  }
 }
 """  # noqa: E501 - a script
 
 
-def measure() -> dict[str, list[float]]:
-    """Return the milliseconds of each move by slider, of each answer, and the frames a second while playing."""
+def measure(**environment: str) -> dict[str, list[float]]:
+    """Return the milliseconds of the moves of each slider, of all pictures and answers; and frames a second in play."""
     words = [sys.executable, "-m", "polyoptim", "serve", "--port", "0", "--no-open"]
-    server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    pipe = subprocess.PIPE
+    server = subprocess.Popen(words, stdout=pipe, text=True, start_new_session=True, env={**os.environ, **environment})
     address = server.stdout.readline().strip() if server.stdout else ""
     try:
         with sync_playwright() as playwright:
@@ -73,10 +80,11 @@ def measure() -> dict[str, list[float]]:
             page.goto(address)
             page.wait_for_function("() => document.querySelector('[name=memory]').options.length > 0")
             page.evaluate(CLOCK)
-            found = {name: moved(page, name) for name in ("degree", "lr")}
+            degree, lr = (moved(page, name, 0 if environment else COMPILED) for name in ("degree", "lr"))
             page.goto(address)
             page.wait_for_function("() => document.querySelector('[name=memory]').options.length > 0")
-            found["frames"] = [frames(page)]
+            found = {name: degree[name] + lr[name] for name in degree}
+            found |= {"degree": degree["moves"], "lr": lr["moves"], "frames": [frames(page)]}
             found["browser"] = [float(browser.version.split(".")[0])]
             browser.close()
     finally:
@@ -85,28 +93,22 @@ def measure() -> dict[str, list[float]]:
     return found
 
 
-def moved(page: Any, name: str) -> list[float]:
-    """Return the milliseconds of each move of a slider; those of the answers are kept in the page."""
-    slider = page.locator(f"[name={name}]")
-    slider.focus()
-    page.evaluate("() => { window.moves = []; window.answers = []; }")
+def moved(page: Any, name: str, wait: int) -> dict[str, list[float]]:
+    """Return the milliseconds of each move of a slider; before any counts, each value is shown for so many, too."""
+    page.locator(f"[name={name}]").focus()
     for place in range(WARM + MOVES):
-        if place == WARM:
-            page.evaluate("() => { window.moves = []; window.answers = []; }")
+        if place in (0, WARM):
+            page.evaluate("() => { for (const list of Object.values(window.times)) list.length = 0; }")
         before = page.locator("#plot-curve [role=img]").get_attribute("aria-label")
-        count = page.evaluate("() => window.moves.length")
+        count = page.evaluate("() => window.times.moves.length")
         page.keyboard.press("ArrowRight" if place % 8 < 4 else "ArrowLeft")  # four values up, four down
-        page.wait_for_function("count => window.moves.length > count", arg=count)
+        page.wait_for_function("count => window.times.moves.length > count", arg=count)
         after = page.locator("#plot-curve [role=img]").get_attribute("aria-label")
         if after == before:
             raise RuntimeError(f"moving {name} showed the same run again: {after}")
-        page.wait_for_timeout(300)  # the run rests, and its details come
-    answers[name] = page.evaluate("() => window.answers")
-    times: list[float] = page.evaluate("() => window.moves")
+        page.wait_for_timeout(REST + (wait if place < WARM else 0))
+    times: dict[str, list[float]] = page.evaluate("() => window.times")
     return times
-
-
-answers: dict[str, list[float]] = {}
 
 
 def frames(page: Any) -> float:
@@ -154,18 +156,21 @@ def main() -> int:
     load = f"{os.getloadavg()[0]:.2f}"
     found = measure()
     header = {**machine(int(found["browser"][0])), "load when it began": load}
-    both = found["degree"] + found["lr"]
+    plain = measure(**NOWHERE)
     rows = [
         [name, str(len(times)), *(f"{share(times, part):.1f}" for part in (0.5, 0.95, 1.0))]
         for name, times in (
             *((f"slider of {name}, to the painted curve", found[name]) for name in ("degree", "lr")),
-            ("both sliders", both),
-            ("of that, the answer", answers["degree"] + answers["lr"]),
+            ("both sliders", found["moves"]),
+            ("of that, the answer", found["answers"]),
+            ("both sliders, to all pictures", found["pictures"]),
+            ("both sliders, to the painted curve, in plain Python", plain["moves"]),
+            ("of that, the answer, in plain Python", plain["answers"]),
         )
     ]
     aims = [
-        Aim("a moved slider to a painted curve, median, ms", 50.0, share(both, 0.5), at_most=True),
-        Aim("the same, 95th percentile, ms", 100.0, share(both, 0.95), at_most=True),
+        Aim("a moved slider to a painted curve, median, ms", 50.0, share(found["moves"], 0.5), at_most=True),
+        Aim("the same, 95th percentile, ms", 100.0, share(found["moves"], 0.95), at_most=True),
     ]
     text = "\n".join([
         f"# The playground: from a slider to a curve\n\n{INTRODUCTION}\n",
