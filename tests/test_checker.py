@@ -161,7 +161,7 @@ def test_a_missing_field_is_rejected():
             assert not check(sealed({name: value for name, value in EXP.items() if name != key})).ok, key
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(
     st.sampled_from([EXP, MANY, ROOT]),
     st.integers(1, 20),

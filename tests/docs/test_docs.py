@@ -34,7 +34,9 @@ def joined(lines):
 
 
 def prose(text):
-    """Return the paragraphs, headings and list items of reStructuredText, each on one line."""
+    """Return the paragraphs, headings and list items of reStructuredText or Markdown, each on one line."""
+    text = re.sub(r"^```.*\n(.*\n)*?```$", "\n", text, flags=re.MULTILINE)  # fences
+    text = re.sub(r"^#+ ", "\n", text, flags=re.MULTILINE)
     text = re.sub(r"^\.\. .*\n(\n| +.*\n)*", "\n", text, flags=re.MULTILINE)  # directives
     text = re.sub(r"^[=-]{3,}$", "\n", text, flags=re.MULTILINE)
     text = re.sub(r"^\* ", "\n", text, flags=re.MULTILINE)
@@ -51,7 +53,7 @@ def lesson_prose(path):
 ENGLISH = ("api", "benchmarks", "internals")
 WRITTEN = sorted(
     path.relative_to(ROOT / "docs")
-    for path in (ROOT / "docs").rglob("*.rst")
+    for path in (*(ROOT / "docs").rglob("*.rst"), ROOT / "docs" / "choose.md")
     if path.relative_to(ROOT / "docs").parts[0] not in (*ENGLISH, "learn", "_build")
 )
 CHINESE = sorted(path.relative_to(CATALOGUES).as_posix() for path in CATALOGUES.rglob("*.po"))

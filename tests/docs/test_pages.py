@@ -24,7 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 CATALOGUES = DOCS / "locale" / "zh_CN" / "LC_MESSAGES"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.rst") if "learn" not in path.parts)
-SHOWN = [page for page in PAGES if ">>>" in (DOCS / page).read_text(encoding="utf-8") and page != "index.rst"]
+WRITTEN = [*PAGES, "choose.md"]  # of which none is made from something else
+EXAMPLE = re.compile(r"^\.\. code-block:: pycon\n\n((?:   .*\n|\n)+)|^```pycon\n((?:.*\n)+?)```$", re.MULTILINE)
+SHOWN = [page for page in WRITTEN if ">>>" in (DOCS / page).read_text(encoding="utf-8") and page != "index.rst"]
 DIRECTIVE = re.compile(r"^\.\. options:: (.+)\n(?:   :besides: (.+)\n)?", re.MULTILINE)
 
 
@@ -55,11 +57,9 @@ def rows_of(command):
 @pytest.mark.parametrize("page", SHOWN)
 def test_examples_give_what_they_show(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(
-        r"^\.\. code-block:: pycon\n\n((?:   .*\n|\n)+)", (DOCS / page).read_text(encoding="utf-8"), re.M
-    )
+    blocks = EXAMPLE.findall((DOCS / page).read_text(encoding="utf-8"))
     module = types.ModuleType("page")
-    module.__doc__ = "\n".join(map(textwrap.dedent, blocks))
+    module.__doc__ = "\n".join(textwrap.dedent(indented or flush) for indented, flush in blocks)
     failed, tried = doctest.testmod(module, report=True)
     assert failed == 0
     assert tried == (DOCS / page).read_text(encoding="utf-8").count(">>> ")
@@ -227,8 +227,8 @@ def test_every_promise_names_a_test_that_is_there():
 
 
 def test_pages_are_english_alone_or_translated():
-    for page in PAGES:
-        catalogue = CATALOGUES / page.replace(".rst", ".po")
+    for page in WRITTEN:
+        catalogue = (CATALOGUES / page).with_suffix(".po")
         assert catalogue.exists() == (page.split("/")[0] not in checks.ENGLISH), page
     assert [path.name for room in checks.ENGLISH for path in (CATALOGUES / room).glob("*")] == []
 

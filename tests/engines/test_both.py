@@ -439,8 +439,11 @@ SHAPES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("loss", ["squared", "smooth_l1"])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(
+    ("shape", "loss"),
+    [*((shape, "squared") for shape in SHAPES), *((shape, "smooth_l1") for shape in SHAPES if shape.get("degree") != 1)],
+    ids=str,
+)
 def test_family_and_powers_equal_torchs(shape: dict[str, Any], loss: str) -> None:
     agree("exp(x/2)", optimizer="Adam", lr=1e-2, loss=loss, rtol=1e-8, **{**SMALL, "domain": (-1, 1), **shape})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 from polyoptim import train
 from polyoptim.bases import FAMILIES
+from polyoptim.compiler import single_run
 from polyoptim.losses import LOSSES
 from polyoptim.solvers import least_loss
 
@@ -27,6 +29,14 @@ OPTIONS: dict[str, dict[str, float]] = {
     "quantile": {"q": 0.7},
     "tukey": {"c": 1.0},
 }
+
+
+@pytest.fixture(autouse=True)
+def plain() -> Iterator[None]:
+    """Compile no loop for the three steps of a test."""
+    token = single_run.set(True)
+    yield
+    single_run.reset(token)
 
 
 def loss_at(result: Any, coef: Any) -> float:
