@@ -425,8 +425,9 @@ def test_compiled_loop_on_data_has_the_numbers_of_the_rule(
     case = next(case for case in CASES if case[0] == name and not any(case[2].values()))
     run = Run(case, columns, bias).widened()
     data = data_of(loss, columns, bias, 100, weighted)
-    loop = on_data(run.kind, data)
-    assert loop is not None
+    made = on_data(run.kind, data)
+    assert made is not None
+    loop, sums = made
 
     def fresh() -> Everything | Batches:
         return Everything(data) if batch_size is None else Batches(data, batch_size, Generator(5), None)
@@ -455,9 +456,9 @@ def test_compiled_loop_on_data_has_the_numbers_of_the_rule(
     updates = min(3 * count, UPDATES)
     goes = updates // min(count, updates)
     updates = goes * min(count, updates)
-    found, state, last, made = run.by_loop(True, updates, advance=advance, goes=goes, skip=skip)
-    assert made == updates
-    data.sums = compiled_sums(data)
+    found, state, last, count = run.by_loop(True, updates, advance=advance, goes=goes, skip=skip)
+    assert count == updates
+    data.sums = sums
     coef, kept, losses = run.by_rule(updates, evaluate)
     # The sums of a loss may be reordered, and in another way where they stand in a loop.
     np.testing.assert_allclose(found, coef, rtol=1e-11, atol=1e-12)

@@ -36,7 +36,7 @@ needs_compiler = pytest.mark.skipif(not COMPILERS, reason="there is no C compile
 
 
 def inputs(name):
-    """All numbers of the formats of 16 bits, and NaN and infinities; of float32 a million, of float64 200 000, of all sizes."""
+    """All numbers of the formats of 16 bits, with NaN and infinities; of float32 a million, of float64 200 000."""
     if name == "float16":
         return np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float64)
     if name == "bfloat16":

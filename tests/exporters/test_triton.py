@@ -126,7 +126,8 @@ def tried(one):
         unit = 2.0**-one.own.finest
         x = np.linspace(float(one.ends[0][0]) * unit - 99, float(one.ends[-1][1]) * unit + 99, 20_001).astype(np.int64)
     else:
-        x = np.concatenate([numbers(name) for name in ("float16", "bfloat16", str(one.own)) if within(name, one.own)])[:: 1 if str(one.own) in SMALL else 3]
+        every = 1 if str(one.own) in SMALL else 3
+        x = np.concatenate([numbers(name) for name in (*SMALL, str(one.own)) if within(name, one.own)])[::every]
     ends = [(float(low), float(high)) for low, high in one.ends]
     if one.own.digits is None:
         ends = [(int(low * 2**-one.own.finest), int(high * 2**-one.own.finest)) for low, high in one.ends]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from importlib.metadata import version
 from typing import Any
@@ -123,7 +123,9 @@ class _Run:
         coef = start(generator, problem.powers, single=single)
         self.method = Method(plan)
         self.watch = Watch(plan, self, exact=plan.batch_size is None)
-        data = None if _on_quadratic(problem, plan) else self._data()
+        data = None
+        if not _on_quadratic(problem, plan):
+            data = DataObjective(problem, problem.loss, problem.loss_options)
         squared = problem.is_squared and not problem.is_wide
         self.objective: Objective = self._quadratic() if squared or data is None else data
         self.batches: Batches | None = None
@@ -140,12 +142,6 @@ class _Run:
         """Whether this run is worth compiling."""
         return is_compiled(self.problem, self.plan)
 
-    def _data(self) -> DataObjective:
-        data = DataObjective(self.problem, self.problem.loss, self.problem.loss_options)
-        if self.compiled and compilable(data):
-            data.sums = compiled_sums(data)
-        return data
-
     def _quadratic(self) -> QuadraticObjective:
         if self.plan.quadratic is None:
             raise overflow(self.plan.optimum, self.problem.family.name, self.problem.total_degree)
@@ -158,13 +154,18 @@ class _Run:
         """Return who makes the updates: a loop where there is one."""
         method, bias, compiled = self.method, 0 in self.problem.powers, self.compiled
         kind = kind_of(method.rule, method.flags, len(coef), bias, method.momentum)
+        advance: Callable[..., int] | None = None
         if data is None:
             assert isinstance(self.objective, QuadraticObjective)  # noqa: S101
             compiled = compiled or at_hand(kind)
             advance = on_quadratic(kind, self.objective, compiled)
         else:
             found = on_data(kind, data, self.plan.batch_size) if compiled else None
-            advance = found and partial(found, self.batches or Everything(data))
+            if found is not None:
+                updates, data.sums = found
+                advance = partial(updates, self.batches or Everything(data))
+            elif compiled and compilable(data):
+                data.sums = compiled_sums(data)
         if advance is not None:
             return LoopSteps(method, coef, bias, advance, compiled)
         if (

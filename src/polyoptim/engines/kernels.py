@@ -121,7 +121,7 @@ def data_text(kind: Kind, loss: str, basis: str, powers: tuple[int, ...], weight
     parameters = {**DATA, "low": WHOLE, "high": WHOLE, "size": WHOLE, "stride": WHOLE, "mean": WHOLE, **UPDATES}
     return (
         HEADERS[True]
-        + sums_functions(loss, basis, powers, weighted)
+        + sums_functions(loss, basis, powers, weighted, shared=False)
         + "\n\n"
         + _advance(parameters, kind, step, setup, evaluate, True)
     )
@@ -130,7 +130,7 @@ def data_text(kind: Kind, loss: str, basis: str, powers: tuple[int, ...], weight
 @lru_cache(maxsize=64)
 def sums_text(loss: str, basis: str, powers: tuple[int, ...], weighted: bool) -> str:
     """Return a module with ``blocks(…)`` and ``sums(…)``."""
-    return HEADERS[True] + sums_functions(loss, basis, powers, weighted)
+    return HEADERS[True] + sums_functions(loss, basis, powers, weighted, shared=True)
 
 
 def shuffle_text() -> str:
@@ -144,8 +144,8 @@ def shuffle_text() -> str:
     return HEADERS[True] + function_text("shuffle", "void", {"order": "int64[::1]", "words": "uint64[::1]"}, body)
 
 
-def sums_functions(loss: str, basis: str, powers: tuple[int, ...], weighted: bool) -> str:
-    """Return ``block``, ``blocks`` and ``sums``: loss, slopes and weights summed over samples.
+def sums_functions(loss: str, basis: str, powers: tuple[int, ...], weighted: bool, *, shared: bool) -> str:
+    """Return ``block``, with `shared` ``blocks``, and ``sums``: loss, slopes and weights summed over samples.
 
     ``sums(u, y, weight, options, begin, end, coef, out)`` leaves in `out` the sum of the losses, of their slopes by
     each coefficient, and of the weights. ``blocks`` leaves the same of each block of samples in a row of its own. Where
@@ -173,7 +173,7 @@ def sums_functions(loss: str, basis: str, powers: tuple[int, ...], weighted: boo
         [
             *elementary_functions({operation for _, operation, _ in formula.operations}),
             function_text("block", "void", parameters, block, fast=True),
-            function_text("blocks", "void", many, blocks),
+            *([function_text("blocks", "void", many, blocks)] if shared else []),
             function_text("sums", "void", parameters, sums),
         ]
     )

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -86,8 +87,8 @@ def on_quadratic(kind: Kind, objective: QuadraticObjective, compile_it: bool) ->
     return lambda *more: plain(*lists, objective.factor, objective.optimum, *more)
 
 
-def on_data(kind: Kind, objective: DataObjective, size: int | None = None) -> Callable[..., int] | None:
-    """Return ``advance(samples, *more)`` on samples like these, compiled; None where there is no such loop.
+def on_data(kind: Kind, objective: DataObjective, size: int | None = None) -> tuple[Callable[..., int], Sums] | None:
+    """Return ``advance(samples, *more)`` on samples like these, and what sums over them; None where there is no loop.
 
     `size` is how many samples an update sees, all where it is None. Where they are many, each evaluation is shared
     among the cores, and no loop is needed around it.
@@ -97,14 +98,14 @@ def on_data(kind: Kind, objective: DataObjective, size: int | None = None) -> Ca
     text = data_text(kind, *described(objective))
     if text is None:
         return None
-    advance = compiled(text).module.advance
+    module = compiled(text).module
 
     def run(samples: Everything | Batches, *more: Any) -> int:
         data = samples.data
         span = (samples.low, len(data), samples.size, samples.stride, int(data.mean))
-        return int(advance(data.u.ravel(), data.y, data.weight, data.options, *span, *more))
+        return int(module.advance(data.u.ravel(), data.y, data.weight, data.options, *span, *more))
 
-    return run
+    return run, _alone(module) if len(objective) < MANY else compiled_sums(objective)
 
 
 def compilable(objective: DataObjective) -> bool:
@@ -125,14 +126,12 @@ def compiled_sums(objective: DataObjective) -> Sums:
     The samples are summed in blocks, whose sums are added in order: the outcome does not depend on the cores.
     """
     module = compiled(sums_text(*described(objective))).module
-    workers = cores()
+    alone, workers = _alone(module), cores()
 
     def sums(data: DataObjective, coef: Array, low: int, high: int) -> list[float]:
-        arrays = (data.u.ravel(), data.y, data.weight, data.options)
         if high - low < MANY or workers == 1:
-            out = np.empty(len(coef) + 2)
-            module.sums(*arrays, low, high, coef, out)
-            return out.tolist()
+            return alone(data, coef, low, high)
+        arrays = (data.u.ravel(), data.y, data.weight, data.options)
         count = -(-(high - low) // BLOCK)
         table = np.empty((count, len(coef) + 2))
 
@@ -143,6 +142,17 @@ def compiled_sums(objective: DataObjective) -> Sums:
 
         list(pool(workers).map(work, range(workers)))
         return np.add.accumulate(table)[-1].tolist()  # type: ignore[no-any-return]
+
+    return sums
+
+
+def _alone(module: ModuleType) -> Sums:
+    """Return the sums of a module, by one core."""
+
+    def sums(data: DataObjective, coef: Array, low: int, high: int) -> list[float]:
+        out = np.empty(len(coef) + 2)
+        module.sums(data.u.ravel(), data.y, data.weight, data.options, low, high, coef, out)
+        return out.tolist()
 
     return sums
 
