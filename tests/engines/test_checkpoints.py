@@ -28,7 +28,7 @@ from polyoptim.optim.rules import RULES
 from polyoptim.solution import Row
 
 SOURCE = Path(polyoptim.__file__).resolve().parents[1]
-KILLS = int(os.environ.get("POLYOPTIM_KILLS", "15"))  # more of them where there is time
+KILLS = int(os.environ.get("POLYOPTIM_KILLS", "8"))  # more of them where there is time
 SMALL: dict[str, Any] = {"steps": 60, "every": 7, "samples": 40, "seed": 3, "degree": 4, "basis": "legendre"}
 ENGINES = ["fused", "torch"]
 SCHEDULES: dict[str, dict[str, Any]] = {
@@ -563,13 +563,13 @@ def test_killed_fused_run_is_that_without_a_break(tmp_path: Path) -> None:
 
 def test_killed_torch_run_is_that_without_a_break(tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"engine": "torch", "seed": 1, "samples": 256, "batch_size": 16, "optimizer": "Adam"}
-    arguments |= {"schedule": "ExponentialLR", "schedule_options": {"gamma": 0.9999}, "steps": 4000, "every": 500}
+    arguments |= {"schedule": "ExponentialLR", "schedule_options": {"gamma": 0.9999}, "steps": 1200, "every": 300}
     code = f"from polyoptim import train; r = train('exp(x)', **{arguments!r})\n"
     code += "print(repr([list(r.trace), r.coef.tolist(), r.message]))"
     environment = {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", code]
     whole = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
-    answer, seen = kill_until_done(tmp_path / "c", {**arguments, "checkpoint_every": 3}, 4, 0.6)
+    answer, seen = kill_until_done(tmp_path / "c", {**arguments, "checkpoint_every": 3}, 3, 0.6)
     assert answer == whole
     assert seen["killed"] >= 2
 
