@@ -34,10 +34,10 @@ CHECKED: list[dict[str, Any]] = [
     {"ridge": 0.5, "degree": 1},
     {"missing": "drop", "degree": 1},
     {"method": "Adam"},
-    {"method": "LBFGS", "degree": 1},
+    {"method": "LBFGS", "degree": 1, "steps": 100},
     {"method": "LBFGS", "engine": "torch", "degree": 1, "steps": 20},
     {"method": "RMSprop", "engine": "torch", "degree": 1, "steps": 200, "lr": 0.03},
-    {"method": "RMSprop", "engine": "fused"},
+    {"method": "RMSprop", "engine": "fused", "degree": 1},
     {"method": "Adam", "loss": "huber", "engine": "fused", "degree": 1, "steps": 500, "lr": 0.1},
     BATCHES,
 ]

@@ -95,7 +95,7 @@ def test_c_gives_the_bits_of_the_reference(tmp_path, case, name, fma, scheme):
     expected = evaluate(one.program, one.coef, one.own, x)
     letter = "d" if name == "float64" else "f"
     for ending, compiler, options in itertools.product((".h", ".c"), COMPILERS, OPTIONS):
-        if ending == ".c" and options != OPTIONS[2]:
+        if options != OPTIONS[2] and (ending == ".c" or case != "exp2"):
             continue
         path = tmp_path / f"{case}_{letter}{ending}"
         result.export(path)

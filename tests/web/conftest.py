@@ -55,13 +55,18 @@ def asking() -> Callable[..., Callable[..., httpx.Response]]:
     return asks
 
 
+# Where nothing can be kept no loop is compiled behind the answers, which are the same: a test of its own sees to that.
+NOWHERE = {"POLYOPTIM_CACHE_DIR": os.devnull, "XDG_CACHE_HOME": os.devnull}
+
+
 class Running:
     """A server that was started as a person starts it."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str, **environment: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "polyoptim", "serve", *words],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            env={**os.environ, **environment},
         )  # fmt: skip
         assert self.process.stdout is not None
         self.address = self.process.stdout.readline().rstrip("\n")
@@ -93,8 +98,8 @@ def start() -> Iterator[Callable[..., Running]]:
     """Return what starts a server; all are ended at the end."""
     made: list[Running] = []
 
-    def begin(*words: str) -> Running:
-        made.append(Running(*(words or ("--port", "0", "--no-open"))))
+    def begin(*words: str, **environment: str) -> Running:
+        made.append(Running(*(words or ("--port", "0", "--no-open")), **environment))
         return made[-1]
 
     yield begin
@@ -105,4 +110,4 @@ def start() -> Iterator[Callable[..., Running]]:
 @pytest.fixture(scope="session")
 def server(start: Callable[..., Running]) -> Running:
     """Return a server that all tests share."""
-    return start()
+    return start(**NOWHERE)
