@@ -33,7 +33,7 @@ CHECKED: list[dict[str, Any]] = [
     {"loss": "absolute"},
     {"ridge": 0.5, "degree": 1},
     {"missing": "drop", "degree": 1},
-    {"method": "Adam"},
+    {"method": "Adam", "degree": 1, "steps": 300, "lr": 0.1},
     {"method": "LBFGS", "degree": 1, "steps": 100},
     {"method": "LBFGS", "engine": "torch", "degree": 1, "steps": 20},
     {"method": "RMSprop", "engine": "torch", "degree": 1, "steps": 200, "lr": 0.03},
@@ -55,7 +55,7 @@ def expected_to_fail(estimator: PolynomialRegressor) -> dict[str, str]:
     [PolynomialRegressor(**given) for given in CHECKED], expected_failed_checks=expected_to_fail, xfail_strict=True
 )
 def test_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
-    token = single_run.set(estimator.loss != "squared")  # no loop on data is compiled: each check has other columns
+    token = single_run.set(True)  # no loop is compiled: each check has other columns
     try:
         check(estimator)
     finally:
