@@ -424,7 +424,7 @@ def test_a_loss_with_many_minima_is_refused(client, columns):
         fit(*chunked(columns, "t", "v"), loss="tukey", scheduler=client)
 
 
-@pytest.mark.parametrize(("loss", "options"), ROBUST[:1])
+@pytest.mark.parametrize(("loss", "options"), ROBUST[:2])
 def test_a_killed_worker_changes_no_bit_of_another_loss(doomed, columns, tmp_path, monkeypatch, loss, options):
     monkeypatch.setattr(summed_corners, "KEPT", 500)
     log = tmp_path / "made.txt"

@@ -36,7 +36,7 @@ needs_compiler = pytest.mark.skipif(not COMPILERS, reason="there is no C compile
 
 
 def inputs(name):
-    """All numbers of the formats of 16 bits, with NaN and infinities; of float32 a million, of float64 200 000."""
+    """All numbers of the formats of 16 bits, and NaN and infinities; of others a million, of all sizes."""
     if name == "float16":
         return np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float64)
     if name == "bfloat16":
@@ -48,8 +48,8 @@ def inputs(name):
         with np.errstate(invalid="ignore"):  # of signalling NaN
             wide = bits.view(np.float32).astype(np.float64)
         return np.concatenate([draw.uniform(-2, 2, 600_000).astype(np.float32).astype(np.float64), wide])
-    wide = draw.uniform(-2, 2, 80_000) * 2.0 ** draw.integers(-300, 40, 80_000)
-    return np.concatenate([draw.uniform(-2, 2, 120_000), wide, [0.0, -0.0, np.inf, -np.inf, np.nan]])
+    wide = draw.uniform(-2, 2, 400_000) * 2.0 ** draw.integers(-300, 40, 400_000)
+    return np.concatenate([draw.uniform(-2, 2, 600_000), wide, [0.0, -0.0, np.inf, -np.inf, np.nan]])
 
 
 def compiled(folder, path, name, compiler, options):
@@ -92,10 +92,12 @@ def test_c_gives_the_bits_of_the_reference(tmp_path, case, name, fma, scheme):
     result = approximate(**CASES[case], format=name, scheme=scheme, fma=fma)
     one = evaluation(result)
     x = inputs(name)
+    if name == "float64" and case != "exp2":
+        x = np.concatenate([x[:-5:5], x[-5:]])  # the reference takes long for them; the last five are special
     expected = evaluate(one.program, one.coef, one.own, x)
     letter = "d" if name == "float64" else "f"
     for ending, compiler, options in itertools.product((".h", ".c"), COMPILERS, OPTIONS):
-        if options != OPTIONS[2] and (ending == ".c" or case != "exp2"):
+        if ending == ".c" and options != OPTIONS[2]:
             continue
         path = tmp_path / f"{case}_{letter}{ending}"
         result.export(path)

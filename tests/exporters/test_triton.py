@@ -22,7 +22,6 @@ from polyoptim.exporters.manifest import read_manifest
 
 GPU = Path("/dev/nvidia0").exists()
 FLOATS = ("float64", "float32", "float16", "bfloat16")
-SMALL = ("float16", "bfloat16")  # all of whose numbers are tried
 SINE = {"target": "sin(x)", "domain": ("-pi/4", "pi/4"), "degree": 5, "error": "relative"}
 DELIVERED = [  # coefficients, operations, output
     ("bfloat16", "float32", "bfloat16"),
@@ -126,8 +125,7 @@ def tried(one):
         unit = 2.0**-one.own.finest
         x = np.linspace(float(one.ends[0][0]) * unit - 99, float(one.ends[-1][1]) * unit + 99, 20_001).astype(np.int64)
     else:
-        every = 1 if str(one.own) in SMALL else 3
-        x = np.concatenate([numbers(name) for name in (*SMALL, str(one.own)) if within(name, one.own)])[::every]
+        x = np.concatenate([numbers(name) for name in ("float16", "bfloat16", str(one.own)) if within(name, one.own)])
     ends = [(float(low), float(high)) for low, high in one.ends]
     if one.own.digits is None:
         ends = [(int(low * 2**-one.own.finest), int(high * 2**-one.own.finest)) for low, high in one.ends]

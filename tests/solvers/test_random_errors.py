@@ -34,7 +34,7 @@ with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(str(Path(__file__).parent))
     truth = importlib.import_module("truth")
 
-FIRST, END = map(int, os.environ.get("POLYOPTIM_CASES", "0:200").split(":"))
+FIRST, END = map(int, os.environ.get("POLYOPTIM_CASES", "0:400").split(":"))
 BATCH = 50  # cases of one test
 DIGITS = 50
 MANY_DIGITS = 400  # at the witness, which may stand at a jump or where numbers of near size are subtracted

@@ -100,8 +100,11 @@ class Playground:
 
     async def _compile(self, values: dict[str, str]) -> None:
         """Have the loop of a run compiled that rests on the page: its next changes are answered the sooner."""
+        folder = self._folder(values)
+        if folder is None:  # its file has gone meanwhile
+            return
         with contextlib.suppress(BadRequestError, TooLongError):  # it is answered without
-            await asyncio.to_thread(self._behind.ask, "compile", values, self._folder(values), LONG)
+            await asyncio.to_thread(self._behind.ask, "compile", values, folder, LONG)
 
     async def export(self, request: Request) -> Response:
         """Return a file to keep."""
