@@ -165,6 +165,18 @@ def test_target_domain_and_basis(visit):
     assert addressed(page, basis="chebyshev")["domain"] == "-1,pi/2"
 
 
+def test_the_mark_stands_at_the_step_in_every_picture(visit):
+    page = visit("?steps=300&degree=4")
+    shows(page, loss(steps=300, degree=4))
+    page.locator("#degree").press("ArrowRight")
+    shows(page, loss(steps=300, degree=5))
+    page.locator("#plot-state .u-legend .u-series").nth(5).wait_for()  # a picture that is made anew
+    for name in ("loss", "coef", "state"):
+        place = page.locator(f"#plot-{name}")
+        over, mark = (place.locator(part).bounding_box() for part in (".u-over", ".mark"))
+        assert mark["x"] == pytest.approx(over["x"] + over["width"], abs=3), name
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_every_optimizer_has_its_options(visit, name):
     page = visit("?steps=200")

@@ -60,6 +60,7 @@ export class Plot {
     this.plot = null;
     this.kind = "";
     this.marker = null;
+    this.marked = null; // where the marker stands
     new ResizeObserver(() => this.resize()).observe(place);
   }
 
@@ -104,7 +105,7 @@ export class Plot {
         series: [{ label: xLabel || "x" }, ...series.map((one) => ({ width: 2, points: { show: false }, spanGaps: true, ...one }))],
         hooks: {
           drawAxes: [(plot) => this.byHand(plot, this.under)],
-          draw: [(plot) => this.byHand(plot, this.over)],
+          draw: [(plot) => this.byHand(plot, this.over), () => this.setMark()],
         },
       };
       this.plot = new uPlot(options, data, this.place);
@@ -131,13 +132,19 @@ export class Plot {
 
   /** Show a line upright at this x, without drawing anything else again. */
   mark(x) {
-    if (!this.plot) return;
+    this.marked = x;
+    this.setMark();
+  }
+
+  /** Move the marker to its place: a plot knows its scales only when it has been drawn, and draws anew in another size. */
+  setMark() {
+    if (!this.plot || this.marked === null) return;
     if (!this.marker || this.marker.parentNode !== this.plot.over) {
       this.marker = document.createElement("div");
       this.marker.className = "mark";
       this.plot.over.append(this.marker);
     }
-    this.marker.style.left = `${this.plot.valToPos(x, "x")}px`;
+    this.marker.style.left = `${this.plot.valToPos(this.marked, "x")}px`;
   }
 
   /** Say why there is nothing to see. */
